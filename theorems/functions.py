@@ -1,0 +1,134 @@
+"""Special functions of the finite-N note as SymPy functions: typeset like in the note, evaluated in logs."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from scipy.integrate import quad
+from scipy.special import betaln, gammaln
+
+from verify.volumes.caps import log_cap, smallest_margin
+
+LOG2 = math.log(2)
+
+
+class CellBound(sp.Function):  # type: ignore[misc]
+    """`B(n; a, d)` of F9(c): bounds `E q(X)^n`, with `q` the largest cell volume of a Gaussian `X`, `d × a`."""
+
+    nargs = 3
+
+    def log_value(self, n: float, a: float, d: float) -> float:
+        """Natural log of the bound."""
+        return log_cell_bound(int(n), int(a), int(d))
+
+    def _latex(self, printer: Any, *_: Any) -> str:
+        n, a, d = (printer._print(item) for item in self.args)
+        return rf"B\left({n}; {a}, {d}\right)"
+
+
+class AllPositive(sp.Function):  # type: ignore[misc]
+    """Upper bound on `Pos(m, t, d)`, the probability that a product of Gaussian matrices is positive (F9).
+
+    The exact value wherever F9(a) has one (`m` or `t` at most 2, `d` at most 2), else the smaller of the two cell
+    bounds.
+    """
+
+    nargs = 3
+
+    def log_value(self, m: float, t: float, d: float) -> float:
+        """Natural log of the bound."""
+        return log_all_positive(int(m), int(t), int(d))
+
+    def _latex(self, printer: Any, *_: Any) -> str:
+        m, t, d = (printer._print(item) for item in self.args)
+        return rf"\operatorname{{Pos}}\left({m}, {t}, {d}\right)"
+
+
+class Cap(sp.Function):  # type: ignore[misc]
+    """`cap(s)` in dimension `d` (F11): probability that a direction lies within angle `arcsin s` of another."""
+
+    nargs = 2
+
+    def log_value(self, s: float, d: float) -> float:
+        """Natural log of the probability."""
+        return float(log_cap(float(s), int(d)))
+
+    def _latex(self, printer: Any, *_: Any) -> str:
+        s, d = (printer._print(item) for item in self.args)
+        return rf"\operatorname{{cap}}_{{{d}}}\left({s}\right)"
+
+
+class Margin(sp.Function):  # type: ignore[misc]
+    """`s_δ` of F12: the angular margin that all of `k N` random pairs exceed with probability `1 − δ`."""
+
+    nargs = 3
+
+    def log_value(self, delta: float, pairs: float, d: float) -> float:
+        """Natural log of the margin's sine."""
+        return math.log(smallest_margin(float(delta), int(pairs), int(d)))
+
+    def _latex(self, printer: Any, *_: Any) -> str:
+        delta, pairs, d = (printer._print(item) for item in self.args)
+        return rf"s_{{{d}}}\left({delta}, {pairs}\right)"
+
+
+@lru_cache(maxsize=2**16)
+def log_cell_bound(n: int, a: int, d: int) -> float:
+    """Natural log of `B(n; a, d)` (F9c).
+
+    Every `q` gives a bound; the best is near the root of `(a/2+q)(d/2+q) = n ln 2 (ad/2+q)`, where the ratio of
+    successive terms passes one, and the minimum is taken over the integers around it.
+
+    Raises:
+        ValueError: if an argument is below 1.
+    """
+    if min(n, a, d) < 1:
+        raise ValueError(f"got B({n}; {a}, {d}); expected positive arguments")
+    half = (a + d) / 4 - n * LOG2 / 2
+    root = -half + math.sqrt(max(0.0, half**2 - a * d / 4 + n * LOG2 * a * d / 2))
+    q = np.arange(max(1, math.floor(root) - 20), max(1, math.ceil(root)) + 20, dtype=np.float64)
+
+    def rising(base: float) -> Any:
+        return gammaln(base + q) - gammaln(base)
+
+    terms = q * (np.log(q) - 1 - math.log(n * LOG2)) + rising(a / 2) + rising(d / 2) - rising(0.5) - rising(a * d / 2)
+    return float(min(-n * LOG2, terms.min()))
+
+
+@lru_cache(maxsize=2**16)
+def log_all_positive(m: int, t: int, d: int) -> float:
+    """Natural log of the bound on `Pos(m, t, d)`; exact where F9(a) has a closed form or an integral.
+
+    Raises:
+        ValueError: if an argument is below 1.
+    """
+    if min(m, t, d) < 1:
+        raise ValueError(f"got Pos({m}, {t}, {d}); expected positive arguments")
+    if min(m, t) == 1:
+        return -max(m, t) * LOG2
+    if d == 1:
+        return (1 - m - t) * LOG2
+    if d == 2:
+        return (1 - m - t) * LOG2 + float(gammaln(m + 1) + gammaln(t + 1) - gammaln(m + t))
+    if min(m, t) == 2:
+        return _log_two_rows(max(m, t), d)
+    return min(log_cell_bound(t, m, d), log_cell_bound(m, t, d))
+
+
+def _log_two_rows(t: int, d: int) -> float:
+    """`log ∫₀^π ((π−θ)/2π)^t sin^{d−2}θ dθ / B((d−1)/2, ½)`, scaled by the integrand's maximum."""
+
+    def log_integrand(angle: float) -> float:
+        if not 0 < angle < math.pi:
+            return -math.inf
+        return t * math.log((math.pi - angle) / (2 * math.pi)) + (d - 2) * math.log(math.sin(angle))
+
+    grid = np.linspace(0, math.pi, 2001)[1:-1]
+    values = np.array([log_integrand(angle) for angle in grid])
+    peak, top = float(grid[values.argmax()]), float(values.max())
+    area, _ = quad(lambda angle: math.exp(log_integrand(angle) - top), 0, math.pi, points=[peak], limit=200)
+    return top + math.log(area) - float(betaln((d - 1) / 2, 0.5))

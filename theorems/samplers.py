@@ -1,0 +1,70 @@
+"""Samplers that several statements share, so that their chunks are drawn once a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verify.network import regions
+from verify.network.activations import forward
+from verify.sampling import Draw, Tally
+from verify.statements import Point, Sampler
+from verify.statistics.estimates import Proportion
+
+EVENTS = ("rank", "support", "labels", "teacher", "adversarial", "fits")
+
+
+def _first_order(point: Point, draw: Draw) -> Tally:
+    """First-order events of one batch of regions, for several ways of choosing the labels.
+
+    - `rank`: `rank G < N`; `support`: `|T*| > εN`, some labels have more than `εN` nonzero residuals;
+    - `labels`, `teacher`, `adversarial`: `MCE > ε` for labels drawn at random (or the user's), for labels that
+      say whether a random two-neuron teacher is above its median, and for labels chosen after seeing `X` and `W`;
+    - `fits`: zero residual for the random (or the user's) labels.
+    """
+    rho, epsilon, d1 = point.real("rho"), point.real("epsilon"), point.integer("d1")
+    data = draw.data
+    if data is None:
+        n, d0, batch = point.integer("N"), point.integer("d0"), 512 if point.integer("N") <= 40 else 128
+        X = draw.normal(batch, d0, n)
+        y = draw.rng.integers(0, 2, (batch, n)).astype(np.float64)
+    else:
+        n, d0 = data.samples, data.features
+        batch = int(np.clip(2e9 / (n**3 / 3 + d1 * n * (d0 + n)), 1, 512))
+        X, y = draw.backend.asarray(data.X), data.y
+    W = draw.normal(batch, d1, d0)
+    found = regions.kernels(W, X, rho)
+    events = {
+        "rank": regions.rank_deficient(found),
+        "support": regions.support_above(found, epsilon),
+        "labels": regions.misclassified_above(found, y, epsilon),
+        "teacher": regions.misclassified_above(found, _teacher_labels(draw, X, batch, rho), epsilon),
+        "adversarial": regions.worst_labels_above(found, epsilon),
+        "fits": regions.zero_residual(found, y),
+    }
+    tally: Tally = {"trials": batch}
+    for name, event in events.items():
+        tally[name] = event.hits
+        tally[f"{name} doubtful"] = event.doubtful
+    return tally
+
+
+def _teacher_labels(draw: Draw, X: NDArray[np.float64], batch: int, rho: float) -> NDArray[np.float64]:
+    teacher = draw.normal(batch, 2, X.shape[-2])
+    weights = draw.normal(batch, 2)
+    outputs = draw.backend.to_numpy(forward(teacher, weights, X, rho))
+    return (outputs > np.median(outputs, axis=-1, keepdims=True)).astype(np.float64)
+
+
+FIRST_ORDER = Sampler("first-order", _first_order)
+
+
+def proportion(event: str) -> Callable[[Tally, Point], Proportion]:
+    """Reader of one event of `FIRST_ORDER`."""
+
+    def read(tally: Tally, point: Point) -> Proportion:
+        return Proportion(int(tally[event]), int(tally["trials"]), int(tally[f"{event} doubtful"]))  # type: ignore[arg-type]
+
+    return read

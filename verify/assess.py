@@ -1,0 +1,259 @@
+"""From what the workers returned to verdicts: of points, controls, checks, statements."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+
+from verify.asymptotics import Scaling
+from verify.runner import Outcomes, Plan, Site, sites
+from verify.statements import Assumption, Check, Claim, Control, Derivation, Statement
+from verify.statistics.estimates import Estimate, judge
+from verify.statistics.intervals import Interval
+from verify.verdicts import Evidence, Leaning, Outcome, Verdict, combine, weakest
+from verify.worker import sampler_at
+
+
+@dataclass(frozen=True)
+class PointReport:
+    """One point of a check: what was measured, the bound, and the verdict."""
+
+    site: Site
+    verdict: Verdict
+    log_bound: float | None = None
+    interval: Interval | None = None
+    counts: Mapping[str, int] | None = None
+    beside: tuple[tuple[str, float], ...] = ()
+    assumptions: tuple[tuple[str, bool | None], ...] = ()
+
+
+@dataclass(frozen=True)
+class ControlReport:
+    """One control: it is rejected when the mutant, or the wrong sampler, came out violated."""
+
+    control: Control
+    verdict: Verdict
+    points: tuple[PointReport, ...]
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the check said no to what is known to be false."""
+        return self.verdict.outcome is Outcome.VIOLATED
+
+    @property
+    def looked_at(self) -> bool:
+        """Whether there was anything to judge; a run stopped early may not have reached it."""
+        return self.verdict.outcome not in (Outcome.NOT_APPLICABLE, Outcome.ERROR)
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """One check with its points and controls."""
+
+    check: Check
+    claim: Claim
+    verdict: Verdict
+    points: tuple[PointReport, ...]
+    controls: tuple[ControlReport, ...]
+
+
+@dataclass(frozen=True)
+class StatementReport:
+    """One statement: verdict, steps, checks, findings."""
+
+    statement: Statement
+    verdict: Verdict
+    steps: tuple[Verdict, ...]
+    checks: tuple[CheckReport, ...]
+    findings: tuple[Verdict, ...]
+
+
+def assess(plan: Plan, outcomes: Outcomes) -> list[StatementReport]:
+    """Reports of all statements of a plan, in its order."""
+    reports: dict[str, StatementReport] = {}
+    chosen = {statement.id: statement for statement in plan.statements}
+    # A verdict can rest on those of the statements used, which therefore come first.
+    for name in TopologicalSorter({name: chosen[name].uses for name in chosen}).static_order():
+        if name in chosen:
+            reports[name] = _statement(plan, outcomes, chosen[name], reports)
+    return [reports[name] for name in chosen]
+
+
+def _statement(
+    plan: Plan, outcomes: Outcomes, statement: Statement, earlier: Mapping[str, StatementReport]
+) -> StatementReport:
+    steps = tuple(_step(outcomes, statement.id, index) for index in range(len(statement.steps)))
+    checks = tuple(
+        _check(plan, outcomes, statement, check)
+        for check in statement.checks
+        if plan.settings.data is None or check.data_points is not None
+    )
+    findings = tuple(_finding(outcomes, statement.id, index) for index in range(len(statement.findings)))
+    verdict = _conclude(statement, steps, [report.verdict for report in checks], earlier)
+    return StatementReport(statement, verdict, steps, checks, findings)
+
+
+def _step(outcomes: Outcomes, identifier: str, index: int) -> Verdict:
+    error = outcomes.errors.get(("step", (identifier, index)))
+    if error:
+        return Verdict(Outcome.ERROR, None, error)
+    if (identifier, index) not in outcomes.steps:
+        return Verdict(Outcome.NOT_APPLICABLE, None, "not reached")
+    answer = outcomes.steps[identifier, index]
+    outcome = {True: Outcome.HOLDS, False: Outcome.VIOLATED, None: Outcome.UNDECIDED}[answer]
+    return Verdict(outcome, Evidence.PROOF, "" if answer is not None else "SymPy could not decide it")
+
+
+def _finding(outcomes: Outcomes, identifier: str, index: int) -> Verdict:
+    error = outcomes.errors.get(("finding", (identifier, index)))
+    if error:
+        return Verdict(Outcome.ERROR, None, error)
+    if (identifier, index) not in outcomes.findings:
+        return Verdict(Outcome.NOT_APPLICABLE, None, "not reached")
+    answer, text = outcomes.findings[identifier, index]
+    outcome = {True: Outcome.HOLDS, False: Outcome.VIOLATED, None: Outcome.UNDECIDED}[answer]
+    return Verdict(outcome, Evidence.PROOF, text)
+
+
+def _conclude(
+    statement: Statement, steps: Sequence[Verdict], checks: Sequence[Verdict], earlier: Mapping[str, StatementReport]
+) -> Verdict:
+    """The statement's verdict.
+
+    A complete derivation proves the claim as far as the statements it uses are themselves established; it never
+    outweighs a check that came out violated. Otherwise the checks decide, and steps can only hold them back.
+    """
+    measured = combine(checks) if checks else Verdict(Outcome.NOT_APPLICABLE, None, "no check ran")
+    derived = combine(steps) if steps else Verdict(Outcome.NOT_APPLICABLE, None, "no steps")
+    for part in (measured, derived):
+        if part.outcome in (Outcome.VIOLATED, Outcome.ERROR):
+            return part
+    if derived.outcome is Outcome.UNDECIDED:
+        return Verdict(Outcome.UNDECIDED, Evidence.PROOF, "a derivation step could not be decided")
+    if statement.derivation is not Derivation.COMPLETE or derived.outcome is not Outcome.HOLDS:
+        return measured if checks else derived
+    open_uses = [
+        name for name in statement.uses if name in earlier and earlier[name].verdict.outcome is not Outcome.HOLDS
+    ]
+    unchecked = [name for name in statement.uses if name not in earlier]
+    if open_uses or unchecked:
+        reasons = [f"{name}, which is {earlier[name].verdict}" for name in open_uses]
+        reasons += [f"{name}, which was not in this run" for name in unchecked]
+        text = f"derived from {'; '.join(reasons)}"
+        evidence = weakest([measured.evidence, *(earlier[name].verdict.evidence for name in open_uses)])
+        return Verdict(Outcome.UNDECIDED, evidence, text, measured.leaning)
+    inherited = [earlier[name].verdict.evidence for name in statement.uses]
+    evidence = weakest([Evidence.PROOF, *inherited])
+    text = "every step of the derivation was decided" + ("; the checks agree" if checks else "")
+    return Verdict(Outcome.HOLDS, evidence, text)
+
+
+def _check(plan: Plan, outcomes: Outcomes, statement: Statement, check: Check) -> CheckReport:
+    claim = check.claim or statement.claim
+    points = _points(plan, outcomes, statement, check, claim, None)
+    controls = []
+    for index, control in enumerate(check.controls):
+        mutant = control.claim or claim
+        seen = _points(plan, outcomes, statement, check, mutant, index)
+        controls.append(ControlReport(control, _verdict_of_points(mutant, seen), seen))
+    verdict = _verdict_of_points(claim, points)
+    missed = [report.control.name for report in controls if report.looked_at and not report.rejected]
+    if missed and verdict.outcome is Outcome.HOLDS:
+        text = f"control not rejected: {', '.join(missed)}; a check that cannot say no supports nothing"
+        verdict = Verdict(Outcome.UNDECIDED, verdict.evidence, text)
+    return CheckReport(check, claim, verdict, points, tuple(controls))
+
+
+def _points(
+    plan: Plan, outcomes: Outcomes, statement: Statement, check: Check, claim: Claim, control: int | None
+) -> tuple[PointReport, ...]:
+    chosen = None if control is None else check.controls[control]
+    sampler = sampler_at(check, control).name
+    read = (chosen.read if chosen else None) or check.read
+    reports = []
+    for site in sites(check, plan.settings, chosen):
+        status = tuple((item.id, _status(item, site, plan)) for item in statement.assumptions)
+        error = outcomes.errors.get(("chunk", (sampler, site.point)))
+        tally = outcomes.tally(sampler, site.point)
+        if error:
+            reports.append(PointReport(site, Verdict(Outcome.ERROR, None, error), assumptions=status))
+            continue
+        broken = [name for name, holds in status if holds is False]
+        if broken and plan.settings.data is None:
+            text = f"outside {', '.join(broken)}"
+            reports.append(PointReport(site, Verdict(Outcome.NOT_APPLICABLE, None, text), assumptions=status))
+            continue
+        if tally is None:
+            reports.append(PointReport(site, Verdict(Outcome.NOT_APPLICABLE, None, "not reached"), assumptions=status))
+            continue
+        try:
+            estimate = read(tally, site.point)
+            reports.append(_judged(plan, site, check, claim, estimate, status))
+        except Exception as failure:  # a reader comes from a module; it must not take the others with it
+            text = f"{type(failure).__name__}: {failure}"
+            reports.append(PointReport(site, Verdict(Outcome.ERROR, None, text), assumptions=status))
+    return tuple(reports)
+
+
+def _judged(
+    plan: Plan,
+    site: Site,
+    check: Check,
+    claim: Claim,
+    estimate: Estimate,
+    status: tuple[tuple[str, bool | None], ...],
+) -> PointReport:
+    log_bound = claim.log_bound(**site.point)
+    verdict = judge(estimate, claim.relation, log_bound, plan.level)
+    beside = tuple((label, other.log_bound(**site.point)) for label, other in check.beside)
+    return PointReport(
+        site, verdict, log_bound, estimate.interval(plan.level), estimate.counts(), beside, status
+    )
+
+
+def _status(assumption: Assumption, site: Site, plan: Plan) -> bool | None:
+    if plan.settings.data is not None and assumption.on_data is not None:
+        return assumption.on_data(plan.settings.data)[0]
+    return assumption.at(site.point, site.scaling)
+
+
+def _verdict_of_points(claim: Claim, points: Sequence[PointReport]) -> Verdict:
+    if not claim.relation.is_asymptotic:
+        return combine(report.verdict for report in points)
+    groups: dict[Scaling | None, list[PointReport]] = defaultdict(list)
+    for report in points:
+        groups[report.site.scaling].append(report)
+    return combine(trend(group) for group in groups.values())
+
+
+def trend(points: Sequence[PointReport]) -> Verdict:
+    """What the points of one path say about an asymptotic claim, whose leading term is read at each size.
+
+    `violated` needs at least two resolved sizes, all of them against. The path supports the claim when its
+    largest resolved size does. In all other cases, and always short of a violation, the outcome is undecided.
+    """
+    errors = [report for report in points if report.verdict.outcome is Outcome.ERROR]
+    if errors:
+        return errors[0].verdict
+    looked = [report for report in points if report.verdict.outcome is Outcome.UNDECIDED]
+    if not looked:
+        return combine(report.verdict for report in points)
+    ordered = sorted(looked, key=lambda report: float(report.site.point.get("N", 0)))
+    resolved = [report for report in ordered if report.verdict.leaning is not None]
+    ratios = [_ratio(report) for report in resolved]
+    shown = [f"{ratio:.2f}" for ratio in ratios if ratio is not None]
+    text = f"log quantity / log bound along the path: {' → '.join(shown)}" if shown else "no size was resolved"
+    against = [report for report in resolved if report.verdict.leaning is Leaning.AGAINST]
+    if len(resolved) >= 2 and len(against) == len(resolved):
+        return Verdict(Outcome.VIOLATED, Evidence.TREND, f"against it at every size; {text}", Leaning.AGAINST)
+    leaning = resolved[-1].verdict.leaning if resolved else None
+    return Verdict(Outcome.UNDECIDED, Evidence.TREND, text, leaning)
+
+
+def _ratio(report: PointReport) -> float | None:
+    if report.interval is None or not report.log_bound or not math.isfinite(report.interval.estimate):
+        return None
+    return report.interval.estimate / report.log_bound

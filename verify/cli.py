@@ -1,0 +1,319 @@
+"""The command line.
+
+Exit codes: 0 nothing violated; 1 something violated, or a control not rejected; 2 bad usage or input; 3 a check
+crashed or a module is broken.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from verify.errors import InputError
+
+EXIT_USAGE = 2
+EXIT_CRASH = 3
+_SIGNS = {
+    "holds": ("✓", "green"),
+    "violated": ("✗", "red"),
+    "undecided": ("?", "yellow"),
+    "vacuous": ("∅", "cyan"),
+    "not applicable": ("–", "white"),
+    "error": ("!", "magenta"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point: runs the command and exits with its code; errors a user can mend are one line on stderr."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # `python -m verify --seed 7` means the default command.
+    if not given or (given[0].startswith("-") and given[0] not in ("--help", "-h", "--version")):
+        given.insert(0, "run")
+    try:
+        code = cli.main(given, prog_name="python -m verify", standalone_mode=False)
+    except (InputError, click.ClickException) as error:
+        message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        _fail(message, EXIT_USAGE)
+    except click.Abort:
+        _fail("interrupted; finished chunks are kept, go on with --resume", 130)
+    except BrokenPipeError:
+        # The reader of our output has gone; Python would complain again while closing it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        _fail(f"{error}; finished chunks are kept, go on with --resume", EXIT_CRASH)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    line = " ".join(message.split())
+    click.echo(f"verify: {line}", err=True)
+    sys.exit(code)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="verify", prog_name="verify")
+def cli() -> None:
+    """Check every bound of a paper: SymPy statements held against Monte Carlo volumes.
+
+    Without a command, everything runs at the default budget and a report is written to reports/.
+
+    \b
+    Examples:
+      python -m verify
+      python -m verify run theorem-6 f10 --budget 4x --seed 7
+      python -m verify run 'definition-*' --workers 2 --out /tmp/run
+      python -m verify run --data digits.npz
+      python -m verify show theorem-6
+    """
+
+
+def _folders(function: Any) -> Any:
+    return click.option(
+        "--path",
+        "folders",
+        multiple=True,
+        metavar="DIR",
+        help="Also take statement modules from DIR. May be repeated.",
+    )(function)
+
+
+@cli.command("run")
+@click.argument("patterns", nargs=-1, metavar="[ID]...")
+@click.option("--budget", default="1x", show_default=True, help="Multiple of the default (2x), cap on time (60s), or both.")
+@click.option("--seed", default=0, show_default=True, type=int, help="Seed of every random stream.")
+@click.option("--backend", default="auto", show_default=True, help="auto, numpy or cupy.")
+@click.option("--workers", default=None, metavar="N", help="Processes.  [default: one a core]")
+@click.option("--out", default=None, metavar="DIR", help="Where to write.  [default: reports/<date and time>]")
+@click.option("--resume", is_flag=True, help="Take finished chunks from DIR instead of drawing them again.")
+@click.option("--epsilon", type=float, default=None, help="Error threshold ε in place of every grid's own.")
+@click.option("--slope", type=float, default=None, help="Slope ρ in place of every grid's own.")
+@click.option("--level", type=float, default=1e-3, show_default=True, help="Error probability of the whole run.")
+@click.option("--data", default=None, metavar="FILE.npz", help="Your own X (samples × features) and y (0 or 1).")
+@click.option("--no-report", is_flag=True, help="Write results.json only.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@_folders
+def run_command(
+    patterns: tuple[str, ...],
+    budget: str,
+    seed: int,
+    backend: str,
+    workers: str | None,
+    out: str | None,
+    resume: bool,
+    epsilon: float | None,
+    slope: float | None,
+    level: float,
+    data: str | None,
+    no_report: bool,
+    quiet: bool,
+    folders: tuple[str, ...],
+) -> int:
+    """Run statements (all, or those whose ID or pattern is given) and write the report."""
+    from verify.data import load
+    from verify.run import run
+    from verify.runner import Budget, Settings
+
+    if resume and out is None:
+        raise InputError("--resume needs --out DIR, the folder of the run to go on with")
+    settings = Settings(
+        seed=seed,
+        budget=Budget.parse(budget),
+        workers=_workers(workers),
+        backend=backend,
+        epsilon=epsilon,
+        slope=slope,
+        level=level,
+        folders=folders,
+        data=None if data is None else load(data),
+    )
+    folder = Path(out) if out else Path("reports") / datetime.now().strftime("%Y-%m-%dT%H%M%S")
+    with _progress(quiet) as progress:
+        finished = run(patterns, settings, folder, resume=resume, report=not no_report, progress=progress)
+    if not quiet:
+        _board(finished.results, finished.files)
+    return int(finished.results["summary"]["exit_code"])
+
+
+def _workers(text: str | None) -> int:
+    if text is None:
+        return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"got workers {text!r}; expected a whole number from 1")
+    return int(text)
+
+
+@cli.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_folders
+def list_command(as_json: bool, folders: tuple[str, ...]) -> int:
+    """List the statements."""
+    from verify.registry import discover
+
+    registry = discover(folders)
+    if as_json:
+        rows = [
+            {
+                "id": item.id,
+                "kind": item.kind.value,
+                "title": item.title,
+                "citation": str(item.citation),
+                "uses": list(item.uses),
+                "checks": [check.name for check in item.checks],
+                "module": registry.modules[item.id],
+            }
+            for item in registry.statements.values()
+        ]
+        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+    else:
+        width = max((len(name) for name in registry.statements), default=0)
+        for item in registry.statements.values():
+            click.echo(f"{item.id:<{width}}  {item.title}  ({item.citation})")
+    for broken in registry.broken:
+        click.echo(f"verify: {broken.module} cannot be used: {broken.reason}", err=True)
+    return EXIT_CRASH if registry.broken else 0
+
+
+@cli.command("show")
+@click.argument("identifier", metavar="ID")
+@_folders
+def show_command(identifier: str, folders: tuple[str, ...]) -> int:
+    """Show one statement: claim, assumptions, derivation, checks, controls."""
+    import sympy as sp
+
+    from verify.registry import discover
+
+    item = discover(folders)[identifier]
+    lines = [
+        f"{item.id} · {item.kind.value} · {item.title}",
+        f"{item.citation}",
+        "",
+        item.summary,
+        "",
+        f"claim:  {item.claim.latex()}",
+        *(f"where:  {formula}" for formula in item.claim.latex_where()),
+        "",
+        *(f"  {v.symbol.name:<14} {v.meaning}; in {sp.sstr(v.domain)}" for v in item.variables),
+        "",
+        *(f"assumes {assumption.id}: {assumption.text}" for assumption in item.assumptions),
+        f"uses    {', '.join(item.uses) or 'no other statement'}",
+        "",
+        *(f"step    {step.text}" for step in item.steps),
+    ]
+    for check in item.checks:
+        lines += ["", f"check   {check.name}: {check.text}", f"        {len(check.located())} points, {check.chunks} chunks each"]
+        lines += [f"control {control.name}: {control.text}" for control in check.controls]
+    lines += ["", *(f"note    {text}" for text in item.notes)] if item.notes else []
+    click.echo("\n".join(lines))
+    return 0
+
+
+@cli.command("report")
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+def report_command(folder: Path) -> int:
+    """Write report.html and report.pdf anew from the results.json in RUN."""
+    from verify import results
+    from verify.report import write_reports
+    from verify.run import RESULTS
+
+    for file in write_reports(results.read(folder / RESULTS), folder):
+        click.echo(file)
+    return 0
+
+
+@cli.command("doctor")
+def doctor_command() -> int:
+    """Say what this machine offers: versions, cores, BLAS, GPU."""
+    from threadpoolctl import threadpool_info
+
+    from verify.backends import get_backend
+    from verify.results import environment
+
+    facts = environment()
+    click.echo(f"python     {facts['python']} on {facts['platform']}")
+    for name, found in facts["packages"].items():
+        click.echo(f"{name:<10} {found or 'not installed'}")
+    click.echo(f"cores      {_workers(None)}")
+    for pool in threadpool_info():
+        click.echo(f"{pool['user_api']:<10} {pool['internal_api']} {pool.get('version') or ''}".rstrip())
+    try:
+        get_backend("cupy")
+        click.echo("gpu        available")
+    except InputError as error:
+        click.echo(f"gpu        {error}")
+    return 0
+
+
+class _progress:
+    """Progress on a terminal; plain lines, one a statement, where the output is a file or a pipe."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+        self.live: Any = None
+        self.begun = time.monotonic()
+        self.said = 0.0
+
+    def __enter__(self) -> Any:
+        if not self.quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+            self.live = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TaskProgressColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self.live.start()
+            self.task = self.live.add_task("starting", total=None)
+        return self
+
+    def __call__(self, statement: str, done: int, total: int) -> None:
+        if self.live is not None:
+            self.live.update(self.task, description=statement, completed=done, total=total)
+        elif not self.quiet:
+            now = time.monotonic() - self.begun
+            if now - self.said >= 10 or done == total:
+                self.said = now
+                click.echo(f"{now:6.1f} s  {done}/{total} pieces, at {statement}", err=True)
+
+    def __exit__(self, *_: object) -> None:
+        if self.live is not None:
+            self.live.stop()
+
+
+def _board(results: dict[str, Any], files: Sequence[Path]) -> None:
+    """Every verdict on one screen, and where the report is."""
+    rows = results["statements"]
+    width = max((len(row["id"]) for row in rows), default=0)
+    for row in rows:
+        verdict = row["verdict"]
+        sign, colour = _SIGNS[verdict["outcome"]]
+        words = " · ".join(part for part in (verdict["outcome"], verdict["evidence"]) if part)
+        words += f", {verdict['leaning']}" if verdict["leaning"] else ""
+        controls = [control for check in row["checks"] for control in check["controls"]]
+        rejected = sum(control["rejected"] for control in controls)
+        tail = f"controls {rejected}/{len(controls)}" if controls else "no controls"
+        # click drops the colour where the output is no terminal; NO_COLOR asks for the same.
+        head = click.style(f"{sign} {row['id']:<{width}}  {words:<32}", fg=None if "NO_COLOR" in os.environ else colour)
+        click.echo(f"{head}  {tail}")
+        if verdict["outcome"] in ("violated", "error"):
+            click.echo(f"    {verdict['text']}")
+    for broken in results["broken_modules"]:
+        click.echo(f"! {broken['module']} cannot be used: {broken['reason']}")
+    run = results["run"]
+    if run["capped"]:
+        click.echo("The time budget ended before the planned chunks: intervals are wider than planned.")
+    if run["interrupted"]:
+        click.echo("Interrupted: what was finished is reported; go on with --resume.")
+    click.echo(f"{results['times']['seconds']:.0f} s; {', '.join(str(file) for file in files)}")

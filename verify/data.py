@@ -1,0 +1,99 @@
+"""A user's data set: loading, validation, and what it says about the paper's assumptions."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verify.errors import InputError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples and binary labels.
+
+    Attributes:
+        X: inputs, `d0 × N`, one column per sample as in Soudry & Hoffer 2017.
+        y: labels, `N`, each 0 or 1.
+        name: file name, for the report.
+        digest: SHA-256 of the two arrays' bytes.
+    """
+
+    X: NDArray[np.float64]
+    y: NDArray[np.float64]
+    name: str
+    digest: str
+
+    @property
+    def samples(self) -> int:
+        """Number of samples, `N`."""
+        return int(self.X.shape[1])
+
+    @property
+    def features(self) -> int:
+        """Input dimension, `d0`."""
+        return int(self.X.shape[0])
+
+    @classmethod
+    def from_arrays(cls, X: NDArray[np.generic], y: NDArray[np.generic], name: str = "arrays") -> Dataset:
+        """Validate `X` (samples × features, as in scikit-learn) and `y` (samples).
+
+        Raises:
+            InputError: for wrong shapes or types, NaN or infinity, labels other than 0 and 1, constant labels,
+                fewer than two samples or features, or a zero sample.
+        """
+        X, y = np.asarray(X), np.asarray(y)
+        if X.ndim != 2:
+            raise InputError(f"X has shape {X.shape}; expected two axes, samples × features")
+        if y.ndim != 1 or y.shape[0] != X.shape[0]:
+            raise InputError(f"y has shape {y.shape}; expected ({X.shape[0]},), one label for each row of X")
+        for label, array in (("X", X), ("y", y)):
+            if array.dtype.kind not in "fiub":
+                raise InputError(f"{label} has type {array.dtype}; expected real numbers")
+        if X.shape[0] < 2:
+            raise InputError(f"X has {X.shape[0]} sample(s); expected at least 2")
+        if X.shape[1] < 2:
+            raise InputError(f"X has d0 = {X.shape[1]} feature(s); expected at least 2")
+        X, y = X.astype(np.float64), y.astype(np.float64)
+        if not np.isfinite(X).all() or not np.isfinite(y).all():
+            raise InputError("X or y has NaN or infinite entries; remove or fill them first")
+        values = np.unique(y)
+        if not np.isin(values, (0.0, 1.0)).all():
+            raise InputError(f"y takes the values {values[:5].tolist()}; expected only 0 and 1")
+        if values.size < 2:
+            raise InputError(f"all labels are {values[0]:g}; expected both 0 and 1")
+        zero = np.flatnonzero(~X.any(axis=1))
+        if zero.size:
+            raise InputError(f"sample {zero[0]} is zero (of {zero.size} such); a zero input has no activation pattern")
+        columns = np.ascontiguousarray(X.T)
+        digest = hashlib.sha256(columns.tobytes() + y.tobytes()).hexdigest()
+        return cls(columns, y, name, digest)
+
+
+def load(path: str | Path) -> Dataset:
+    """Read an `.npz` file with arrays `X` (samples × features) and `y` (samples).
+
+    Raises:
+        InputError: if the file cannot be read, lacks an array, or fails the validation of `Dataset.from_arrays`.
+    """
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise InputError(f"{path} is not an .npz archive; expected one with arrays X and y")
+            missing = [name for name in ("X", "y") if name not in archive.files]
+            if missing:
+                raise InputError(f"{path} has arrays {archive.files}; expected X and y, missing {', '.join(missing)}")
+            X, y = archive["X"], archive["y"]
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}") from None
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} cannot be read as an .npz archive of numbers: {error}") from None
+    return Dataset.from_arrays(X, y, path.name)

@@ -1,0 +1,1 @@
+"""The mathematics of the one-hidden-layer network: patterns, ranks, residuals, arrangements, minima."""

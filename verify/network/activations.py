@@ -1,0 +1,41 @@
+"""Leaky ReLU and activation patterns (Soudry & Hoffer 2017, section 2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import array_api_compat
+
+Array = Any
+
+
+def pattern(W: Array, X: Array, slope: float) -> Array:
+    """Activation patterns `a(WX)`: 1 where the pre-activation is positive, `slope` where it is negative.
+
+    Args:
+        W: first layers, `(..., d1, d0)`.
+        X: inputs, `(..., d0, N)`, one column per sample.
+        slope: slope ρ of the leaky ReLU on the negative side, other than 1.
+
+    Returns:
+        `(..., d1, N)` with entries in `{slope, 1}`. A pre-activation of exactly zero, where `a` is undefined
+        and which has probability zero, counts as negative.
+
+    Raises:
+        ValueError: if the inner dimensions differ or `slope` is 1.
+    """
+    if slope == 1:
+        raise ValueError("got slope 1, the linear network; expected any other slope")
+    if W.shape[-1] != X.shape[-2]:
+        raise ValueError(f"W has {W.shape[-1]} columns and X has {X.shape[-2]} rows; expected the same d0")
+    xp = array_api_compat.array_namespace(W, X)
+    active = xp.matmul(W, X) > 0
+    return xp.where(active, xp.ones((), dtype=W.dtype), xp.asarray(slope, dtype=W.dtype))
+
+
+def forward(W: Array, z: Array, X: Array, slope: float) -> Array:
+    """Outputs `f(WX)ᵀ z` of the network, `(..., N)`; shapes as in `pattern`, `z` is `(..., d1)`."""
+    xp = array_api_compat.array_namespace(W, z, X)
+    hidden = xp.matmul(W, X)
+    hidden = xp.where(hidden > 0, hidden, slope * hidden)
+    return xp.sum(hidden * z[..., None], axis=-2)

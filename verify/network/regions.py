@@ -1,0 +1,253 @@
+"""First-order events of activation regions, for batches of first layers.
+
+In the region of `W` every differentiable local minimum has the residual `e = P y`, with `P` the orthogonal
+projection on the kernel of `G = A ∘ X` (Soudry & Hoffer 2017, Lemma 2; finite-N note, F1). All events here depend
+on the region through `P` only.
+
+Most regions of an over-parameterised network have `rank G = N`, hence `P = 0`. A shifted Cholesky factorisation
+of the Gram matrix proves that cheaply; it can accept only. What it does not accept goes to a singular value
+decomposition of `G` itself, and what lies between its two thresholds is reported as doubtful, never guessed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import array_api_compat
+import numpy as np
+from numpy.typing import NDArray
+
+from verify.network.activations import pattern
+from verify.network.khatri_rao import gram, khatri_rao
+
+Array = Any
+
+UNIT_ROUNDOFF = 2.0**-53
+# Singular values relative to the largest: an exact zero comes out near 1e-15 in double precision, and a Gaussian
+# instance has a nonzero one below 1e-8 with probability of that order. Between the two nothing is decided.
+NULL_BELOW = 1e-12
+CLEAR_ABOVE = 1e-9
+# Kernel coordinates and outputs are computed with errors near 1e-15/CLEAR_ABOVE at worst.
+COORDINATE_ZERO = 1e-11
+COORDINATE_CLEAR = 1e-6
+# Up to here a batch is factorised column by column; above, LAPACK takes one matrix at a time.
+_BATCHED_CHOLESKY = 160
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Kernels of `A ∘ X` over a batch of regions.
+
+    Attributes:
+        index: positions in the batch of the regions without a proof of full rank, `(K,)`.
+        projector: their projections on `ker G`, `(K, N, N)`; zero where the rank turned out full.
+        rank: their ranks, `(K,)`.
+        clear: whether the rank, and so the projector, was decided beyond doubt, `(K,)`.
+        batch: number of regions.
+    """
+
+    index: NDArray[np.intp]
+    projector: NDArray[np.float64]
+    rank: NDArray[np.intp]
+    clear: NDArray[np.bool_]
+    batch: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """How often an event happened in a batch: certainly, and possibly beyond that."""
+
+    hits: int
+    doubtful: int
+
+
+def errors_above(epsilon: float, samples: int) -> int:
+    """The smallest number of samples that is more than the fraction `epsilon` of `samples`.
+
+    The decimal that was written is meant, not its nearest binary fraction: `errors_above(0.1, 30) == 4`.
+    """
+    return math.floor(Fraction(repr(epsilon)) * samples) + 1
+
+
+def kernels(W: Array, X: Array, slope: float) -> Kernels:
+    """Kernels of `A ∘ X` for a batch of first layers.
+
+    Args:
+        W: `(B, d1, d0)`.
+        X: `(B, d0, N)`, or `(d0, N)` for one data set under all of them.
+        slope: slope ρ on the negative side, other than 1.
+
+    Raises:
+        ValueError: if the shapes do not fit.
+    """
+    if W.ndim != 3 or X.ndim not in (2, 3):
+        raise ValueError(
+            f"got W with {W.ndim} axes and X with {X.ndim}; expected (B, d1, d0) and (B, d0, N) or (d0, N)"
+        )
+    xp = array_api_compat.array_namespace(W, X)
+    A = pattern(W, X, slope)
+    batch, width, samples = A.shape
+    features = W.shape[-1]
+    if width * features >= samples:
+        open_cases = ~_full_rank(gram(A, X), features + width)
+        index = _numpy(xp.nonzero(open_cases)[0])
+    else:
+        index = np.arange(batch)
+    projector = np.zeros((index.size, samples, samples))
+    rank = np.full(index.size, samples, dtype=np.intp)
+    clear = np.ones(index.size, dtype=np.bool_)
+    # Explicit products are large; a few at a time bound the memory.
+    step = max(1, 2**24 // max(1, width * features * samples))
+    for start in range(0, index.size, step):
+        part = slice(start, start + step)
+        chosen = xp.asarray(index[part])
+        inputs = X if X.ndim == 2 else xp.take(X, chosen, axis=0)
+        G = khatri_rao(xp.take(A, chosen, axis=0), inputs)
+        projector[part], rank[part], clear[part] = _projectors(G)
+    return Kernels(index, projector, rank, clear, batch)
+
+
+def rank_deficient(found: Kernels) -> Event:
+    """`rank G < N`."""
+    deficient = found.rank < found.projector.shape[-1]
+    return _event(deficient, found.clear)
+
+
+def support_above(found: Kernels, epsilon: float) -> Event:
+    """`|T*| > εN`, where `T* = {n : P_nn > 0}`: some labels give more than `εN` nonzero residuals (F5)."""
+    samples = found.projector.shape[-1]
+    # P_nn = ‖P_n·‖², and the norm of the row keeps the digits that the square would lose.
+    length = np.linalg.norm(found.projector, axis=2)
+    surely = (length > COORDINATE_CLEAR).sum(axis=1)
+    maybe = (length > COORDINATE_ZERO).sum(axis=1)
+    return _threshold(surely, maybe, errors_above(epsilon, samples), found.clear)
+
+
+def misclassified_above(found: Kernels, y: NDArray[np.float64], epsilon: float) -> Event:
+    """`MCE(y − P y) > ε`: the first-order event for the labels `y`.
+
+    Args:
+        found: kernels of a batch.
+        y: labels, `(N,)` for all regions or `(B, N)`.
+        epsilon: threshold on the fraction of misclassified samples.
+    """
+    return _event_of_errors(*_errors(found, y), found, epsilon)
+
+
+def worst_labels_above(found: Kernels, epsilon: float) -> Event:
+    """The first-order event for binary labels chosen to do harm after seeing `X` and `W`.
+
+    The labels tried are the signs of the columns of `P`; the true worst case lies between this event and
+    `support_above`.
+    """
+    if not found.index.size:
+        return Event(0, 0)
+    labels = (found.projector > 0).astype(np.float64)  # column k of P gives the k-th labelling
+    outputs = labels - found.projector @ labels
+    wrong = (outputs > 0.5) != (labels > 0.5)
+    tied = np.abs(outputs - 0.5) < COORDINATE_CLEAR
+    surely = (wrong & ~tied).sum(axis=1).max(axis=1)
+    maybe = (wrong | tied).sum(axis=1).max(axis=1)
+    return _event_of_errors(surely, maybe, found, epsilon)
+
+
+def zero_residual(found: Kernels, y: NDArray[np.float64]) -> Event:
+    """`P y = 0`: the first-order condition for a global minimum with zero error (F5)."""
+    targets = _targets(found, y)
+    size = np.abs(np.einsum("kij,kj->ki", found.projector, targets)).max(axis=1, initial=0.0)
+    maybe_not = size > COORDINATE_ZERO
+    surely_not = size > COORDINATE_CLEAR
+    misses = _event(surely_not, found.clear & (maybe_not == surely_not))
+    return Event(found.batch - misses.hits - misses.doubtful, misses.doubtful)
+
+
+def _event_of_errors(
+    surely: NDArray[np.intp], maybe: NDArray[np.intp], found: Kernels, epsilon: float
+) -> Event:
+    return _threshold(surely, maybe, errors_above(epsilon, found.projector.shape[-1]), found.clear)
+
+
+def _errors(found: Kernels, y: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Samples misclassified for certain, and those within rounding of the threshold on top."""
+    targets = _targets(found, y)
+    outputs = targets - np.einsum("kij,kj->ki", found.projector, targets)
+    wrong = (outputs > 0.5) != (targets > 0.5)
+    tied = np.abs(outputs - 0.5) < COORDINATE_CLEAR
+    return (wrong & ~tied).sum(axis=1), (wrong | tied).sum(axis=1)
+
+
+def _targets(found: Kernels, y: NDArray[np.float64]) -> NDArray[np.float64]:
+    if y.ndim == 1:
+        return np.broadcast_to(y, (found.index.size, y.size))
+    if y.shape[0] != found.batch:
+        raise ValueError(f"got labels for {y.shape[0]} regions; expected {found.batch}")
+    return y[found.index]
+
+
+def _threshold(
+    surely: NDArray[np.intp], maybe: NDArray[np.intp], least: int, clear: NDArray[np.bool_]
+) -> Event:
+    return _event(surely >= least, clear & ((surely >= least) == (maybe >= least)))
+
+
+def _event(happened: NDArray[np.bool_], clear: NDArray[np.bool_]) -> Event:
+    return Event(int((happened & clear).sum()), int((~clear).sum()))
+
+
+def _full_rank(K: Array, terms: int) -> Array:
+    """Whether each Gram matrix is *proved* positive definite, `(B,)`.
+
+    Rump's criterion: if the floating-point Cholesky factorisation of `K − cI` runs to its end, `K` is positive
+    definite, for `c` above the rounding error of the factorisation and, here, of the entries of `K` (sums of
+    `terms` products), both bounded by small multiples of the unit roundoff times the trace.
+    """
+    xp = array_api_compat.array_namespace(K)
+    samples = K.shape[-1]
+    trace = xp.sum(xp.linalg.diagonal(K), axis=-1)
+    shift = 4 * (samples + terms + 4) * UNIT_ROUNDOFF * trace
+    K = K - shift[:, None, None] * xp.eye(samples, dtype=K.dtype)
+    if samples > _BATCHED_CHOLESKY:
+        return xp.asarray([_factorises(K[item, ...]) for item in range(K.shape[0])])
+    L = xp.zeros_like(K)
+    proved = xp.ones(K.shape[:1], dtype=xp.bool)
+    for k in range(samples):
+        column = K[:, k:, k] - xp.matmul(L[:, k:, :k], L[:, k, :k, None])[:, :, 0]
+        pivot = column[:, 0]
+        proved = proved & (pivot > 0)
+        scale = xp.where(
+            proved, 1 / xp.sqrt(xp.where(proved, pivot, xp.ones_like(pivot))), xp.zeros_like(pivot)
+        )
+        L[:, k:, k] = column * scale[:, None]
+    return proved
+
+
+def _factorises(K: Array) -> bool:
+    xp = array_api_compat.array_namespace(K)
+    try:
+        factor = xp.linalg.cholesky(K)
+    except np.linalg.LinAlgError:
+        return False
+    return bool(xp.all(xp.isfinite(factor)))
+
+
+def _projectors(G: Array) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.bool_]]:
+    """Projection on `ker G`, rank, and whether the rank is beyond doubt, for a batch `(K, rows, N)`."""
+    xp = array_api_compat.array_namespace(G)
+    _, sigma, right = xp.linalg.svd(G, full_matrices=False)
+    largest = xp.max(sigma, axis=-1, keepdims=True)
+    nonzero = sigma > NULL_BELOW * largest
+    doubtful = nonzero & (sigma <= CLEAR_ABOVE * largest)
+    basis = right * xp.astype(nonzero, right.dtype)[:, :, None]
+    projector = xp.eye(G.shape[-1], dtype=G.dtype) - xp.matmul(xp.matrix_transpose(basis), basis)
+    rank = xp.sum(xp.astype(nonzero, xp.int64), axis=-1)
+    full = _numpy(rank) == G.shape[-1]
+    cleaned = _numpy(projector).copy()
+    cleaned[full] = 0.0
+    return cleaned, _numpy(rank).astype(np.intp), ~_numpy(xp.any(doubtful, axis=-1))
+
+
+def _numpy(array: Array) -> NDArray[Any]:
+    return np.asarray(array.get() if hasattr(array, "get") else array)

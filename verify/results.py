@@ -1,0 +1,261 @@
+"""`results.json`: the one model of a run, from which the HTML and PDF reports are made.
+
+`docs/results-schema.md` describes every field. All logs are natural; JSON has no infinity, so a log of zero
+(`-inf`) and an unknown end (`+inf`) are the strings "-inf" and "inf". Only the block `times` depends on the
+machine's speed, the number of workers and the clock.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+from collections import Counter
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from verify.assess import CheckReport, ControlReport, PointReport, StatementReport
+from verify.errors import InputError
+from verify.registry import Registry
+from verify.runner import Outcomes, Plan
+from verify.statements import Claim
+from verify.statistics.intervals import Interval
+from verify.typesetting import latex
+from verify.verdicts import Outcome
+
+SCHEMA = "verify-results"
+SCHEMA_VERSION = 1
+PACKAGES = ("verify", "numpy", "scipy", "sympy", "python-flint", "cupy")
+
+
+def build(
+    plan: Plan, outcomes: Outcomes, reports: Sequence[StatementReport], registry: Registry, times: dict[str, Any]
+) -> dict[str, Any]:
+    """The results of a run as JSON-ready data."""
+    settings = plan.settings
+    broken = [{"module": item.module, "reason": item.reason} for item in registry.broken]
+    return {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "run": {
+            "command": command(plan),
+            "seed": settings.seed,
+            "budget": {"factor": settings.budget.factor, "seconds": settings.budget.seconds},
+            "epsilon": settings.epsilon,
+            "slope": settings.slope,
+            "backend": plan.backend,
+            "level": settings.level,
+            "comparisons": plan.comparisons,
+            "level_each": plan.level,
+            "capped": outcomes.capped,
+            "interrupted": outcomes.interrupted,
+            "data": None
+            if settings.data is None
+            else {
+                "name": settings.data.name,
+                "sha256": settings.data.digest,
+                "N": settings.data.samples,
+                "d0": settings.data.features,
+            },
+        },
+        "environment": environment(),
+        "summary": summary(reports, broken),
+        "broken_modules": broken,
+        "statements": [_statement(report, plan) for report in reports],
+        "times": {**times, "statements": {k: round(v, 3) for k, v in sorted(outcomes.seconds.items())}},
+    }
+
+
+def command(plan: Plan) -> str:
+    """The command that reproduces the numbers: all that they depend on, and nothing else."""
+    settings = plan.settings
+    parts = ["python -m verify run", *(item.id for item in plan.statements), f"--seed {settings.seed}"]
+    budget = [f"{settings.budget.factor:g}x"] if settings.budget.factor != 1 else []
+    budget += [f"{settings.budget.seconds:g}s"] if settings.budget.seconds is not None else []
+    parts += [f"--budget {','.join(budget)}"] if budget else []
+    parts += [f"--epsilon {settings.epsilon:g}"] if settings.epsilon is not None else []
+    parts += [f"--slope {settings.slope:g}"] if settings.slope is not None else []
+    parts += [f"--level {settings.level:g}", f"--backend {plan.backend}"]
+    parts += [f"--path {folder}" for folder in settings.folders]
+    parts += [f"--data {settings.data.name}"] if settings.data is not None else []
+    return " ".join(parts)
+
+
+def environment() -> dict[str, Any]:
+    """Versions and platform."""
+    packages = {}
+    for name in PACKAGES:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            packages[name] = None
+    return {"python": platform.python_version(), "platform": platform.platform(), "packages": packages}
+
+
+def summary(reports: Sequence[StatementReport], broken: Sequence[Any]) -> dict[str, Any]:
+    """Counts of outcomes and controls, and the exit code that follows from them."""
+    outcomes = Counter(report.verdict.outcome.value for report in reports)
+    controls = [control for report in reports for check in report.checks for control in check.controls]
+    looked = [control for control in controls if control.looked_at]
+    missed = [control for control in looked if not control.rejected]
+    crashed = any(report.verdict.outcome is Outcome.ERROR for report in reports) or any(
+        part.outcome is Outcome.ERROR
+        for report in reports
+        for part in (*report.findings, *(control.verdict for check in report.checks for control in check.controls))
+    )
+    violated = outcomes[Outcome.VIOLATED.value] > 0
+    return {
+        "outcomes": dict(sorted(outcomes.items())),
+        "controls": {"total": len(controls), "looked_at": len(looked), "rejected": len(looked) - len(missed)},
+        "exit_code": 1 if violated or missed else 3 if crashed or broken else 0,
+    }
+
+
+def _statement(report: StatementReport, plan: Plan) -> dict[str, Any]:
+    statement = report.statement
+    data = plan.settings.data
+    assumptions = []
+    for item in statement.assumptions:
+        verdict, reason = item.on_data(data) if data is not None and item.on_data else (None, "")
+        assumptions.append(
+            {"id": item.id, "text": item.text, "latex": item.typeset(), "on_data": verdict, "reason": reason}
+        )
+    return {
+        "id": statement.id,
+        "kind": statement.kind.value,
+        "title": statement.title,
+        "citation": {
+            "work": statement.citation.work,
+            "number": statement.citation.number,
+            "url": statement.citation.url,
+        },
+        "summary": statement.summary,
+        "claim": _claim(statement.claim),
+        "variables": [
+            {"latex": latex(item.symbol), "name": item.symbol.name, "meaning": item.meaning, "domain": latex(item.domain)}
+            for item in statement.variables
+        ],
+        "assumptions": assumptions,
+        "uses": list(statement.uses),
+        "derivation": statement.derivation.value,
+        "steps": [
+            {"text": step.text, "latex": step.latex, "verdict": verdict.to_dict()}
+            for step, verdict in zip(statement.steps, report.steps, strict=True)
+        ],
+        "checks": [_check(check) for check in report.checks],
+        "findings": [
+            {"id": finding.id, "title": finding.title, "verdict": verdict.to_dict()}
+            for finding, verdict in zip(statement.findings, report.findings, strict=True)
+        ],
+        "notes": list(statement.notes),
+        "verdict": report.verdict.to_dict(),
+    }
+
+
+def _claim(claim: Claim) -> dict[str, Any]:
+    return {
+        "latex": claim.latex(),
+        "where": list(claim.latex_where()),
+        "relation": claim.relation.code,
+        "asymptotic": claim.relation.is_asymptotic,
+        "proviso": claim.proviso,
+    }
+
+
+def _check(report: CheckReport) -> dict[str, Any]:
+    return {
+        "name": report.check.name,
+        "text": report.check.text,
+        "claim": _claim(report.claim),
+        "sampler": report.check.sampler.name,
+        "paths": [path.scaling.latex() for path in report.check.paths],
+        "verdict": report.verdict.to_dict(),
+        "points": [_point(point) for point in report.points],
+        "controls": [_control(control) for control in report.controls],
+    }
+
+
+def _control(report: ControlReport) -> dict[str, Any]:
+    control = report.control
+    return {
+        "name": control.name,
+        "text": control.text,
+        "claim": None if control.claim is None else _claim(control.claim),
+        "rejected": report.rejected,
+        "looked_at": report.looked_at,
+        "verdict": report.verdict.to_dict(),
+    }
+
+
+def _point(report: PointReport) -> dict[str, Any]:
+    return {
+        "parameters": dict(report.site.point),
+        "path": None if report.site.scaling is None else report.site.scaling.latex(),
+        "estimate": None if report.interval is None else _interval(report.interval),
+        "counts": dict(report.counts or {}),
+        "log_bound": number(report.log_bound),
+        "beside": [{"label": label, "log_bound": number(value)} for label, value in report.beside],
+        "assumptions": dict(report.assumptions),
+        "verdict": report.verdict.to_dict(),
+    }
+
+
+def _interval(interval: Interval) -> dict[str, Any]:
+    return {
+        "log_lower": number(interval.lower),
+        "log_estimate": number(interval.estimate),
+        "log_upper": number(interval.upper),
+    }
+
+
+def number(value: float | None) -> float | str | None:
+    """A float as JSON can hold it; twelve digits, more than any estimate has."""
+    if value is None or math.isnan(value):
+        return None
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return float(f"{value:.12g}")
+
+
+def write(results: dict[str, Any], path: Path) -> None:
+    """Write the results so that the file is either whole or not there.
+
+    Raises:
+        OSError: if the disk is full or the folder cannot be written.
+    """
+    text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read results written by `write`.
+
+    Raises:
+        InputError: if the file is missing, broken, or of another schema or version.
+    """
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"there is no {path}; give the folder of a finished run") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+    if not isinstance(results, dict) or results.get("schema") != SCHEMA:
+        raise InputError(f"{path} is not a results file of verify")
+    if results.get("schema_version") != SCHEMA_VERSION:
+        raise InputError(
+            f"{path} has schema version {results.get('schema_version')}; this verify reads {SCHEMA_VERSION}"
+        )
+    return results
+
+

@@ -1,0 +1,382 @@
+"""Runs statements: plan → chunks → executor → ledger → findings and verdicts.
+
+The plan fixes every chunk beforehand, so that a budget counts chunks and the result does not depend on how fast
+the machine is or how many workers it has. A time budget only caps a run; a capped run says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import re
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from verify import worker
+from verify.asymptotics import Scaling
+from verify.backends import get_backend
+from verify.data import Dataset
+from verify.errors import InputError
+from verify.executors import make_executor
+from verify.ledger import ChunkKey, Ledger
+from verify.registry import Registry
+from verify.sampling import Tally, merge
+from verify.statements import Check, Control, Point, Statement
+from verify.worker import Place, Surroundings, sampler_at
+
+DEFAULT_LEVEL = 1e-3
+# A chunk that was under way this many times when a worker died is taken to be what kills it.
+_MAX_DEATHS = 2
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much to draw: a multiple of the default chunks, and a cap on the time."""
+
+    factor: float = 1.0
+    seconds: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Read `2x` (multiple of the default), `90s` or `5m` (cap on the time), or both joined by a comma.
+
+        Raises:
+            InputError: for anything else.
+        """
+        factor, seconds = 1.0, None
+        for part in text.split(","):
+            match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(x|s|m|h)\s*", part)
+            if match is None or float(match[1]) <= 0:
+                raise InputError(f"got budget {text!r}; expected for example 2x, 90s, 5m or 2x,90s")
+            number = float(match[1])
+            if match[2] == "x":
+                factor = number
+            else:
+                seconds = number * {"s": 1, "m": 60, "h": 3600}[match[2]]
+        return cls(factor, seconds)
+
+    def chunks(self, default: int) -> int:
+        """Chunks at this budget where the default budget has `default`."""
+        return max(1, round(default * self.factor))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is asked for.
+
+    `epsilon` and `slope`, where given, replace those of every grid. `level` is the probability, over the whole
+    run, of any wrong *holds* or *violated* on statistical evidence.
+    """
+
+    seed: int = 0
+    budget: Budget = Budget()
+    workers: int = 1
+    backend: str = "auto"
+    epsilon: float | None = None
+    slope: float | None = None
+    level: float = DEFAULT_LEVEL
+    folders: tuple[str, ...] = ()
+    data: Dataset | None = None
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise InputError(f"got seed {self.seed}; expected a whole number from 0")
+        if self.workers < 1:
+            raise InputError(f"got {self.workers} workers; expected at least 1")
+        if self.epsilon is not None and not 0 < self.epsilon < 1:
+            raise InputError(f"got epsilon {self.epsilon:g}; expected a number strictly between 0 and 1")
+        if self.slope is not None and (self.slope == 1 or not abs(self.slope) < float("inf")):
+            raise InputError(f"got slope {self.slope:g}; expected a finite number other than 1 (the linear network)")
+        if not 0 < self.level < 1:
+            raise InputError(f"got level {self.level:g}; expected a number strictly between 0 and 1")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A point of a check, after the run's settings, with the scaling it lies on."""
+
+    point: Point
+    scaling: Scaling | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """All chunks of one sampler at one point."""
+
+    place: Place
+    sampler: str
+    point: Point
+    chunks: int
+
+
+@dataclass
+class Outcomes:
+    """What the workers returned: tallies by (sampler, point), answers of steps and findings, errors, times."""
+
+    tallies: dict[tuple[str, Point], list[Tally]] = field(default_factory=dict)
+    steps: dict[tuple[str, int], bool | None] = field(default_factory=dict)
+    findings: dict[tuple[str, int], tuple[bool | None, str]] = field(default_factory=dict)
+    errors: dict[tuple[str, Any], str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    capped: bool = False
+    interrupted: bool = False
+
+    def tally(self, sampler: str, point: Point) -> Tally | None:
+        """The merged chunks of a sampler at a point, None where there are none."""
+        chunks = self.tallies.get((sampler, point))
+        return merge(chunks) if chunks else None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every piece of work of a run, fixed beforehand."""
+
+    statements: tuple[Statement, ...]
+    settings: Settings
+    backend: str
+    tasks: tuple[Task, ...]
+    comparisons: int
+
+    @property
+    def level(self) -> float:
+        """Level of a single comparison: the run's level split evenly (Bonferroni)."""
+        return self.settings.level / max(1, self.comparisons)
+
+    @property
+    def pieces(self) -> int:
+        """Number of chunks, steps and findings."""
+        singles = sum(len(item.steps) + len(item.findings) for item in self.statements)
+        return singles + sum(task.chunks for task in self.tasks)
+
+
+def sites(check: Check, settings: Settings, control: Control | None = None) -> tuple[Site, ...]:
+    """The points of a check, or of one of its controls, under the run's settings; each once."""
+    if settings.data is not None:
+        points = check.data_points(settings.data) if check.data_points else ()
+        located = [Site(_adjusted(point, settings)) for point in points]
+    elif control is not None and control.points is not None:
+        located = [Site(_adjusted(point, settings)) for point in control.points]
+    else:
+        located = [Site(_adjusted(point, settings), scaling) for point, scaling in check.located()]
+    return tuple(dict.fromkeys(located))
+
+
+def _adjusted(point: Point, settings: Settings) -> Point:
+    changes: dict[str, float] = {}
+    if settings.epsilon is not None and "epsilon" in point:
+        changes["epsilon"] = settings.epsilon
+    if settings.slope is not None and "rho" in point:
+        changes["rho"] = settings.slope
+    return point.but(**changes) if changes else point
+
+
+def make_plan(statements: Sequence[Statement], settings: Settings) -> Plan:
+    """Lay out a run.
+
+    Raises:
+        InputError: if the backend is not available, or data are given and no chosen statement has a check for
+            data.
+    """
+    backend = get_backend(settings.backend).name
+    if settings.data is not None:
+        fitting = [item for item in statements if any(check.data_points for check in item.checks)]
+        if not fitting:
+            names = ", ".join(item.id for item in statements)
+            raise InputError(f"no check of {names} can run on data; choose other statements or leave out --data")
+        statements = fitting
+    wanted: dict[tuple[str, Point], Task] = {}
+    comparisons = 0
+    for item in statements:
+        for number, check in enumerate(item.checks):
+            for place, control in _places(item.id, number, check):
+                located = sites(check, settings, control)
+                comparisons += len(located)
+                sampler = sampler_at(check, place.control).name
+                for site in located:
+                    chunks = settings.budget.chunks(check.chunks)
+                    before = wanted.get((sampler, site.point))
+                    if before is None or before.chunks < chunks:
+                        first = before.place if before else place
+                        wanted[sampler, site.point] = Task(first, sampler, site.point, chunks)
+    return Plan(tuple(statements), settings, backend, tuple(wanted.values()), comparisons)
+
+
+def _places(identifier: str, number: int, check: Check) -> Iterator[tuple[Place, Control | None]]:
+    yield Place(identifier, number), None
+    for index, control in enumerate(check.controls):
+        yield Place(identifier, number, index), control
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """One unit of work for an executor."""
+
+    owner: str
+    label: tuple[str, Any]
+    call: tuple[Callable[..., Any], tuple[Any, ...]]
+    key: ChunkKey | None = None
+
+
+Progress = Callable[[str, int, int], None]
+
+
+def execute(plan: Plan, registry: Registry, ledger: Ledger, *, resume: bool, progress: Progress) -> Outcomes:
+    """Do the work of a plan.
+
+    Args:
+        plan: what to do.
+        registry: where the statements came from.
+        ledger: receives every finished chunk.
+        resume: take chunks that the ledger has instead of drawing them again.
+        progress: called after each piece with the statement, pieces done, and pieces in all.
+
+    Returns:
+        What was obtained. A piece that raised is recorded under `errors` and stops only its own task.
+
+    Raises:
+        OSError: if the ledger cannot be written; what was written before stays.
+    """
+    outcomes = Outcomes()
+    found: dict[tuple[str, Point], dict[int, Tally]] = defaultdict(dict)
+    queue: deque[_Piece] = deque()
+    done = 0
+    code = _code_hash(plan, registry)
+    for piece in _pieces(plan, code):
+        stored = ledger.read(piece.key) if resume and piece.key else None
+        if stored is None:
+            queue.append(piece)
+            continue
+        _, (sampler, point, chunk) = piece.label
+        found[sampler, point][chunk] = stored[0]
+        outcomes.seconds[piece.owner] += stored[1]
+        done += 1
+        progress(piece.owner, done, plan.pieces)
+    deadline = None if plan.settings.budget.seconds is None else time.monotonic() + plan.settings.budget.seconds
+
+    def settle(piece: _Piece, future: Future[Any]) -> None:
+        kind, where = piece.label
+        error = future.exception()
+        if error is not None:
+            place = where[:2] if kind == "chunk" else where
+            outcomes.errors[kind, place] = f"{type(error).__name__}: {error}"
+            return
+        result, seconds = future.result()
+        outcomes.seconds[piece.owner] += seconds
+        if kind == "chunk":
+            found[where[0], where[1]][where[2]] = result
+            if piece.key is not None:
+                ledger.write(piece.key, result, seconds)
+        elif kind == "step":
+            outcomes.steps[where] = result
+        else:
+            outcomes.findings[where] = result
+
+    try:
+        for piece, future in _completed(plan, queue, outcomes, deadline):
+            settle(piece, future)
+            done += 1
+            progress(piece.owner, done, plan.pieces)
+    except KeyboardInterrupt:
+        outcomes.interrupted = True
+    for where, chunks in found.items():
+        outcomes.tallies[where] = [chunks[index] for index in sorted(chunks)]
+    return outcomes
+
+
+def _completed(
+    plan: Plan, queue: deque[_Piece], outcomes: Outcomes, deadline: float | None
+) -> Iterator[tuple[_Piece, Future[Any]]]:
+    """Feed the executor and yield finished pieces; replaces a pool whose worker died."""
+    settings = plan.settings
+    surroundings = Surroundings(settings.folders, settings.seed, plan.backend, settings.data)
+    deaths: dict[tuple[str, Any], int] = defaultdict(int)
+    executor: Executor | None = None
+    running: dict[Future[Any], _Piece] = {}
+    try:
+        while queue or running:
+            if executor is None:
+                executor = make_executor(settings.workers, worker.initialise, (surroundings,))
+            while queue and len(running) < 2 * settings.workers:
+                if deadline is not None and time.monotonic() > deadline and queue[0].key is not None:
+                    outcomes.capped = True
+                    queue.clear()
+                    break
+                piece = queue.popleft()
+                kind, where = piece.label
+                if kind == "chunk" and (kind, where[:2]) in outcomes.errors:
+                    continue
+                call, arguments = piece.call
+                running[executor.submit(call, *arguments)] = piece
+            if not running:
+                continue
+            ready, _ = wait(running, return_when=FIRST_COMPLETED)
+            broken = [future for future in ready if isinstance(future.exception(), BrokenProcessPool)]
+            if broken:
+                executor.shutdown(wait=False, cancel_futures=True)
+                executor = None
+                # Any of the pieces under way may have been the cause: each gets one more try on its own.
+                for future, piece in running.items():
+                    if future.done() and not isinstance(future.exception(), BrokenProcessPool):
+                        yield piece, future
+                        continue
+                    deaths[piece.label] += 1
+                    if deaths[piece.label] >= _MAX_DEATHS:
+                        yield piece, _failed(RuntimeError("the worker process died while computing this"))
+                    else:
+                        queue.appendleft(piece)
+                running.clear()
+                continue
+            for future in ready:
+                yield running.pop(future), future
+    finally:
+        if executor is not None:
+            executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _failed(error: Exception) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_exception(error)
+    return future
+
+
+def _pieces(plan: Plan, code: str) -> Iterator[_Piece]:
+    """All work, one chunk of each task in turn, so that a capped run has looked everywhere."""
+    for item in plan.statements:
+        for index in range(len(item.steps)):
+            yield _Piece(item.id, ("step", (item.id, index)), (worker.decide_step, (item.id, index)))
+        for index in range(len(item.findings)):
+            yield _Piece(item.id, ("finding", (item.id, index)), (worker.compute_finding, (item.id, index)))
+    digest = plan.settings.data.digest if plan.settings.data else ""
+    for chunk in range(max((task.chunks for task in plan.tasks), default=0)):
+        for task in plan.tasks:
+            if chunk < task.chunks:
+                key = ChunkKey(task.sampler, task.point.key, plan.settings.seed, chunk, f"{plan.backend} {digest}", code)
+                label = ("chunk", (task.sampler, task.point, chunk))
+                yield _Piece(task.place.statement, label, (worker.draw_chunk, (task.place, task.point, chunk)), key)
+
+
+def _code_hash(plan: Plan, registry: Registry) -> str:
+    """Hash of the code that chunks depend on: the engine, and every module that holds a statement's neighbours."""
+    roots = {Path(__file__).parent}
+    for item in plan.statements:
+        module = registry.modules[item.id]
+        file = Path(module) if module.endswith(".py") else None
+        if file is None:
+            package = importlib.import_module(module.split(".")[0])
+            roots.add(Path(str(package.__file__)).parent)
+        else:
+            roots.add(file)
+    digest = hashlib.sha256()
+    for root in sorted(roots):
+        files = sorted(root.rglob("*.py")) if root.is_dir() else [root]
+        for file in files:
+            if "report" not in file.parts and file.name not in ("cli.py", "__main__.py"):
+                digest.update(file.read_bytes())
+    return digest.hexdigest()
+

@@ -1,0 +1,57 @@
+"""What a sampler is given for one chunk, and how the chunks of a point become one tally."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from verify.backends import Array, Backend
+from verify.data import Dataset
+
+Count = int | float
+Tally = dict[str, Count | list[Any]]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The surroundings of one chunk: its own random stream, the array backend, and the user's data if any."""
+
+    rng: np.random.Generator
+    backend: Backend
+    data: Dataset | None = None
+
+    def normal(self, *shape: int) -> Array:
+        """Standard normal array of `shape` on the backend's device.
+
+        Drawn by NumPy on the host, so that every backend sees the same samples.
+        """
+        return self.backend.asarray(self.rng.standard_normal(shape))
+
+
+def stream(seed: int, sampler: str, point_key: str, chunk: int) -> np.random.Generator:
+    """The random stream of one chunk: Philox4x64 keyed by all that identifies it.
+
+    Counter-based and keyed by content, so a chunk is the same whatever worker draws it, in whatever order.
+    """
+    identity = f"{seed}\n{sampler}\n{point_key}\n{chunk}".encode()
+    key = int.from_bytes(hashlib.blake2b(identity, digest_size=16).digest(), "little")
+    return np.random.Generator(np.random.Philox(key=key))
+
+
+def merge(tallies: Iterable[Tally]) -> Tally:
+    """One tally from those of several chunks, in their order: counts add, lists are joined.
+
+    Raises:
+        ValueError: if the chunks do not have the same entries.
+    """
+    total: Tally = {}
+    for number, tally in enumerate(tallies):
+        if number and tally.keys() != total.keys():
+            raise ValueError(f"chunk {number} has entries {sorted(tally)}, the chunks before have {sorted(total)}")
+        for name, value in tally.items():
+            total[name] = value if not number else total[name] + value  # type: ignore[operator]
+    return total

@@ -1,0 +1,407 @@
+"""What a statement is: a claim with its source, its assumptions, its derivation and its checks.
+
+A statement is data. The runner, the report, the tests and the docs read it from here, so that the formula that
+is typeset is the formula that is evaluated.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import sympy as sp
+
+from verify.asymptotics import Scaling
+from verify.errors import InputError
+from verify.logspace import log_value
+from verify.relations import Relation
+from verify.statistics.estimates import Estimate
+from verify.typesetting import latex
+
+if TYPE_CHECKING:
+    from verify.data import Dataset
+    from verify.sampling import Draw, Tally
+
+Scalar = int | float | str
+ID_PATTERN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+class Kind(StrEnum):
+    """The role of a statement in its source."""
+
+    DEFINITION = "definition"
+    LEMMA = "lemma"
+    THEOREM = "theorem"
+    COROLLARY = "corollary"
+    EXTENSION = "extension"
+    BOUND = "bound"
+    EXPERIMENT = "experiment"
+
+
+class Point(Mapping[str, Scalar]):
+    """One choice of parameters, immutable and ordered by name; `key` identifies it in streams and ledgers."""
+
+    def __init__(self, **parameters: Scalar) -> None:
+        self._items = dict(sorted(parameters.items()))
+
+    @property
+    def key(self) -> str:
+        """Canonical JSON of the parameters."""
+        return json.dumps(self._items, sort_keys=True)
+
+    def but(self, **changes: Scalar) -> Point:
+        """The same point with some parameters set anew."""
+        return Point(**{**self._items, **changes})
+
+    def integer(self, name: str) -> int:
+        """Parameter `name` as an integer."""
+        return int(self[name])
+
+    def real(self, name: str) -> float:
+        """Parameter `name` as a float."""
+        return float(self[name])
+
+    def __getitem__(self, name: str) -> Scalar:
+        return self._items[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Point) and self.key == other.key
+
+    def __repr__(self) -> str:
+        return f"Point({', '.join(f'{name}={value!r}' for name, value in self._items.items())})"
+
+
+@dataclass(frozen=True)
+class Citation:
+    """Where a statement comes from."""
+
+    work: str
+    number: str
+    url: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.work}, {self.number}"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A symbol of the claim, what it stands for, and the values it takes."""
+
+    symbol: sp.Symbol
+    meaning: str
+    domain: sp.Set
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """A condition under which a statement is claimed, testable at a point, along a scaling path, or on data.
+
+    Attributes:
+        id: permanent name.
+        text: the condition in words.
+        condition: SymPy truth value in the statement's symbols, tested at each point.
+        along: for an asymptotic condition, decides it along a scaling; None where it cannot tell.
+        on_data: tests it on a data set; returns the answer and the reason.
+        latex: formula to show, where `condition` is not it.
+    """
+
+    id: str
+    text: str
+    condition: sp.Basic | None = None
+    along: Callable[[Scaling], bool | None] | None = None
+    on_data: Callable[[Dataset], tuple[bool | None, str]] | None = None
+    latex: str | None = None
+
+    def typeset(self) -> str | None:
+        """LaTeX of the condition, None where it is words only."""
+        if self.latex is not None:
+            return self.latex
+        return None if self.condition is None else latex(self.condition)
+
+    def at(self, point: Point, scaling: Scaling | None) -> bool | None:
+        """Whether it is satisfied at `point` (on a path that scales as `scaling`); None where it cannot tell."""
+        if scaling is not None and self.along is not None:
+            return self.along(scaling)
+        if self.condition is None:
+            return None
+        needed = {symbol.name: symbol for symbol in self.condition.free_symbols}
+        if not needed.keys() <= point.keys():
+            return None
+        decided = self.condition.subs({symbol: sp.nsimplify(point[name], rational=True) for name, symbol in needed.items()})
+        return bool(decided) if decided in (sp.true, sp.false) else None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`quantity relation bound`, with `where` naming abbreviations used in the bound.
+
+    Attributes:
+        quantity: left-hand side; a SymPy expression or symbol, typeset only.
+        relation: how the two sides relate.
+        bound: right-hand side, typeset and evaluated from this one object.
+        where: abbreviations `(symbol, expression)`; a value given for such a symbol overrides its expression.
+        proviso: words after the formula, such as "with probability at least 1 − δ over X".
+    """
+
+    quantity: sp.Basic
+    relation: Relation
+    bound: sp.Expr
+    where: tuple[tuple[sp.Symbol, sp.Expr], ...] = ()
+    proviso: str = ""
+
+    def latex(self) -> str:
+        """The claim as one LaTeX formula."""
+        return f"{latex(self.quantity)} {self.relation.latex} {latex(self.bound)}"
+
+    def latex_where(self) -> tuple[str, ...]:
+        """One LaTeX formula for each abbreviation."""
+        return tuple(f"{latex(symbol)} = {latex(meaning)}" for symbol, meaning in self.where)
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """Names of the values that evaluation needs."""
+        return frozenset(_expanded(self.bound, self.where)[1])
+
+    def log_bound(self, **parameters: Scalar) -> float:
+        """Natural log of the bound.
+
+        Args:
+            **parameters: a value for each free symbol, by name; those the bound does not use are ignored.
+
+        Raises:
+            InputError: if a value is missing or not a number.
+        """
+        given = {name: value for name, value in parameters.items() if not isinstance(value, str)}
+        expression, symbols = _expanded(self.bound, tuple(pair for pair in self.where if pair[0].name not in given))
+        missing = sorted(symbols.keys() - given.keys())
+        if missing:
+            raise InputError(f"the bound needs a value for {', '.join(missing)}; given were {sorted(given) or 'none'}")
+        return log_value(expression, {symbol: given[name] for name, symbol in symbols.items()})
+
+    def with_bound(self, change: Callable[[sp.Expr], sp.Expr]) -> Claim:
+        """The claim with another bound in place of its own: a mutant for a control.
+
+        Raises:
+            ValueError: if the change leaves the bound as it was, for then the control would be no control.
+        """
+        bound = change(self.bound)
+        if bound == self.bound:
+            raise ValueError(f"the change left the bound {self.bound} as it was; a control must differ from its claim")
+        return replace(self, bound=bound)
+
+    def reversed(self) -> Claim:
+        """The claim with its relation turned round."""
+        return replace(self, relation=self.relation.reversed)
+
+
+@lru_cache(maxsize=1024)
+def _expanded(
+    bound: sp.Expr, where: tuple[tuple[sp.Symbol, sp.Expr], ...]
+) -> tuple[sp.Expr, dict[str, sp.Symbol]]:
+    """The bound with its abbreviations replaced, in their order, and its free symbols by name."""
+    for symbol, meaning in where:
+        bound = bound.xreplace({symbol: meaning})
+    return bound, {symbol.name: symbol for symbol in bound.free_symbols}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One link of a derivation, decided by SymPy.
+
+    `formula` is typeset: a SymPy expression where there is one, else LaTeX. `decide` returns True (proved),
+    False (refuted) or None (SymPy cannot tell).
+    """
+
+    text: str
+    formula: sp.Basic | str
+    decide: Callable[[], bool | None]
+
+    @property
+    def latex(self) -> str:
+        """LaTeX of the formula."""
+        return self.formula if isinstance(self.formula, str) else latex(self.formula)
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Draws one chunk of evidence at a point.
+
+    `name` is permanent: with the point, the seed and the chunk index it fixes the random stream, and two checks
+    that name the same sampler share its chunks.
+    """
+
+    name: str
+    draw: Callable[[Point, Draw], Tally]
+
+
+@dataclass(frozen=True)
+class Path:
+    """Points that grow along one scaling, for evidence on an asymptotic claim."""
+
+    scaling: Scaling
+    points: tuple[Point, ...]
+
+    @classmethod
+    def along(cls, scaling: Scaling, sizes: Sequence[int], **parameters: Scalar) -> Path:
+        """One point for each `N` of `sizes`, with `d0, d1` from the scaling, rounded."""
+        points = []
+        for size in sizes:
+            d0, d1 = scaling.sizes(size)
+            points.append(Point(N=size, d0=d0, d1=d1, **parameters))
+        return cls(scaling, tuple(points))
+
+
+@dataclass(frozen=True)
+class Control:
+    """The same check against a claim, or on samples, for which it must come out violated.
+
+    What is None is taken from the check.
+    """
+
+    name: str
+    text: str
+    claim: Claim | None = None
+    sampler: Sampler | None = None
+    read: Callable[[Tally, Point], Estimate] | None = None
+    points: tuple[Point, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """Numeric evidence for a claim on a declared grid.
+
+    Attributes:
+        name: short name, unique in its statement.
+        text: what is measured and how, in a sentence or two.
+        sampler: draws the chunks.
+        read: turns the merged chunks at a point into an estimate of the claim's quantity.
+        controls: at least one; each must come out violated.
+        grid: points apart from any path.
+        paths: points along scalings.
+        chunks: chunks at each point at the default budget.
+        claim: the claim that is checked, where it is not the statement's own.
+        beside: further bounds shown at each point, as `(label, claim)`.
+        data_points: for a check that can run on a user's data, the points for it (`d1` and the like).
+    """
+
+    name: str
+    text: str
+    sampler: Sampler
+    read: Callable[[Tally, Point], Estimate]
+    controls: tuple[Control, ...]
+    grid: tuple[Point, ...] = ()
+    paths: tuple[Path, ...] = ()
+    chunks: int = 4
+    claim: Claim | None = None
+    beside: tuple[tuple[str, Claim], ...] = ()
+    data_points: Callable[[Dataset], tuple[Point, ...]] | None = None
+
+    def located(self) -> tuple[tuple[Point, Scaling | None], ...]:
+        """Every point with the scaling it lies on."""
+        alone: list[tuple[Point, Scaling | None]] = [(point, None) for point in self.grid]
+        return tuple(alone + [(point, path.scaling) for path in self.paths for point in path.points])
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something a reader of the source should know, produced by a computation.
+
+    `compute` returns whether the finding is so and the sentence that says it, numbers included.
+    """
+
+    id: str
+    title: str
+    compute: Callable[[], tuple[bool | None, str]]
+
+
+class Derivation(StrEnum):
+    """How far the steps of a statement prove it, given the statements it uses."""
+
+    NONE = "none"
+    PARTIAL = "partial"
+    COMPLETE = "complete"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A definition, lemma, theorem, corollary, bound or experiment, with everything needed to check it.
+
+    Raises:
+        ValueError: at construction, where a part is missing or inconsistent.
+    """
+
+    id: str
+    kind: Kind
+    title: str
+    citation: Citation
+    summary: str
+    variables: tuple[Variable, ...]
+    assumptions: tuple[Assumption, ...]
+    claim: Claim
+    uses: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    derivation: Derivation = Derivation.NONE
+    checks: tuple[Check, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if not ID_PATTERN.fullmatch(self.id):
+            raise ValueError(f"got id {self.id!r}; expected lower-case words and digits joined by '-'")
+        if not self.steps and not self.checks:
+            raise ValueError(f"{self.id} has neither a step nor a check; a statement needs at least one")
+        if self.derivation is not Derivation.NONE and not self.steps:
+            raise ValueError(f"{self.id} claims a {self.derivation} derivation but has no steps")
+        names = [check.name for check in self.checks]
+        if len(set(names)) < len(names):
+            raise ValueError(f"{self.id} has two checks of one name among {names}")
+        for check in self.checks:
+            if not check.controls:
+                raise ValueError(f"check {check.name!r} of {self.id} has no control; a check that cannot fail is no check")
+            if not check.located():
+                raise ValueError(f"check {check.name!r} of {self.id} has no points")
+        known = {variable.symbol.name for variable in self.variables}
+        unknown = sorted(self.claim.parameters - known)
+        if unknown:
+            raise ValueError(f"the bound of {self.id} uses {unknown}, which its variables do not declare")
+
+    def log_bound(self, **parameters: Scalar) -> float:
+        """Natural log of the claim's bound at the given values; see `Claim.log_bound`."""
+        unknown = sorted(parameters.keys() - {variable.symbol.name for variable in self.variables})
+        if unknown:
+            names = ", ".join(variable.symbol.name for variable in self.variables)
+            raise InputError(f"{self.id} has no variable {', '.join(unknown)}; it has {names}")
+        for variable in self.variables:
+            value = parameters.get(variable.symbol.name)
+            if value is not None and not _lies_in(value, variable.domain):
+                raise InputError(f"{variable.symbol.name} = {value} is outside the domain {variable.domain} of {self.id}")
+        return self.claim.log_bound(**parameters)
+
+    def latex(self) -> str:
+        """The claim as one LaTeX formula."""
+        return self.claim.latex()
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex()}$"
+
+
+def _lies_in(value: Any, domain: sp.Set) -> bool:
+    try:
+        number = sp.Rational(str(value))
+    except (TypeError, ValueError):
+        return False
+    return bool(domain.contains(number) == sp.true)

@@ -1,0 +1,1 @@
+"""Intervals and estimates with a stated level."""

@@ -1,0 +1,1 @@
+"""Angular volumes of activation-region events."""

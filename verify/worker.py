@@ -1,0 +1,125 @@
+"""What runs in a worker: one chunk, one derivation step, or one finding at a time."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from verify.backends import Backend, get_backend
+from verify.data import Dataset
+from verify.registry import Registry, discover
+from verify.sampling import Draw, Tally, stream
+from verify.statements import Check, Point, Sampler
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a worker is told once, when it starts."""
+
+    folders: tuple[str, ...]
+    seed: int
+    backend: str
+    data: Dataset | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a sampler stands: a check of a statement, or one of that check's controls."""
+
+    statement: str
+    check: int
+    control: int | None = None
+
+
+@dataclass
+class _State:
+    surroundings: Surroundings
+    registry: Registry
+    backend: Backend
+    limits: Any
+
+
+_state: _State | None = None
+
+
+def initialise(surroundings: Surroundings) -> None:
+    """Prepare this process.
+
+    BLAS gets one thread: the workers are the parallelism, and the rounding of a product must not depend on how
+    many there are.
+    """
+    global _state
+    limits = threadpool_limits(1)
+    _state = _State(surroundings, _registry(surroundings.folders), get_backend(surroundings.backend), limits)
+
+
+@lru_cache
+def _registry(folders: tuple[str, ...]) -> Registry:
+    return discover(folders)
+
+
+def sampler_at(check: Check, control: int | None) -> Sampler:
+    """The sampler of a check, or of one of its controls."""
+    if control is None:
+        return check.sampler
+    return check.controls[control].sampler or check.sampler
+
+
+def draw_chunk(place: Place, point: Point, chunk: int) -> tuple[Tally, float]:
+    """Draw one chunk; returns its tally and the seconds it took.
+
+    Raises:
+        TypeError, ValueError: if the sampler returns something that is no tally of finite numbers.
+    """
+    state = _ready()
+    check = state.registry[place.statement].checks[place.check]
+    sampler = sampler_at(check, place.control)
+    rng = stream(state.surroundings.seed, sampler.name, point.key, chunk)
+    start = time.perf_counter()
+    tally = sampler.draw(point, Draw(rng, state.backend, state.surroundings.data))
+    return _plain(tally, sampler.name), time.perf_counter() - start
+
+
+def decide_step(statement: str, index: int) -> tuple[bool | None, float]:
+    """Decide one derivation step; returns the answer and the seconds it took."""
+    step = _ready().registry[statement].steps[index]
+    start = time.perf_counter()
+    answer = step.decide()
+    return (None if answer is None else bool(answer)), time.perf_counter() - start
+
+
+def compute_finding(statement: str, index: int) -> tuple[tuple[bool | None, str], float]:
+    """Compute one finding; returns whether it is so with its sentence, and the seconds it took."""
+    finding = _ready().registry[statement].findings[index]
+    start = time.perf_counter()
+    return finding.compute(), time.perf_counter() - start
+
+
+def _ready() -> _State:
+    if _state is None:
+        raise RuntimeError("initialise() has not run in this process")
+    return _state
+
+
+def _plain(tally: Any, sampler: str) -> Tally:
+    """The tally as plain Python numbers, so that it is the same before and after the ledger."""
+    if not isinstance(tally, dict):
+        raise TypeError(f"sampler {sampler} returned a {type(tally).__name__}; expected a dict of counts")
+    return {str(name): _plain_value(value, f"{sampler}: {name}") for name, value in tally.items()}
+
+
+def _plain_value(value: Any, label: str) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain_value(item, label) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain_value(value.tolist(), label)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{label} is a {type(value).__name__}; expected a number or a list of numbers")
+    if not math.isfinite(value):
+        raise ValueError(f"{label} is {value}; expected a finite number")
+    return value
