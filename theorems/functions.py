@@ -7,30 +7,27 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import sympy as sp
 from scipy.integrate import quad
 from scipy.special import betaln, gammaln
 
+from verify.expressions import BoundFunction
 from verify.volumes.caps import log_cap, smallest_margin
 
 LOG2 = math.log(2)
 
 
-class CellBound(sp.Function):  # type: ignore[misc]
+class CellBound(BoundFunction):
     """`B(n; a, d)` of F9(c): bounds `E q(X)^n`, with `q` the largest cell volume of a Gaussian `X`, `d × a`."""
 
     nargs = 3
+    template = r"B\left({0}; {1}, {2}\right)"
 
     def log_value(self, n: float, a: float, d: float) -> float:
         """Natural log of the bound."""
         return log_cell_bound(int(n), int(a), int(d))
 
-    def _latex(self, printer: Any, *_: Any) -> str:
-        n, a, d = (printer._print(item) for item in self.args)
-        return rf"B\left({n}; {a}, {d}\right)"
 
-
-class AllPositive(sp.Function):  # type: ignore[misc]
+class AllPositive(BoundFunction):
     """Upper bound on `Pos(m, t, d)`, the probability that a product of Gaussian matrices is positive (F9).
 
     The exact value wherever F9(a) has one (`m` or `t` at most 2, `d` at most 2), else the smaller of the two cell
@@ -38,42 +35,33 @@ class AllPositive(sp.Function):  # type: ignore[misc]
     """
 
     nargs = 3
+    template = r"\operatorname{{Pos}}\left({0}, {1}, {2}\right)"
 
     def log_value(self, m: float, t: float, d: float) -> float:
         """Natural log of the bound."""
         return log_all_positive(int(m), int(t), int(d))
 
-    def _latex(self, printer: Any, *_: Any) -> str:
-        m, t, d = (printer._print(item) for item in self.args)
-        return rf"\operatorname{{Pos}}\left({m}, {t}, {d}\right)"
 
-
-class Cap(sp.Function):  # type: ignore[misc]
+class Cap(BoundFunction):
     """`cap(s)` in dimension `d` (F11): probability that a direction lies within angle `arcsin s` of another."""
 
     nargs = 2
+    template = r"\operatorname{{cap}}_{{{1}}}\left({0}\right)"
 
     def log_value(self, s: float, d: float) -> float:
         """Natural log of the probability."""
         return float(log_cap(float(s), int(d)))
 
-    def _latex(self, printer: Any, *_: Any) -> str:
-        s, d = (printer._print(item) for item in self.args)
-        return rf"\operatorname{{cap}}_{{{d}}}\left({s}\right)"
 
-
-class Margin(sp.Function):  # type: ignore[misc]
+class Margin(BoundFunction):
     """`s_δ` of F12: the angular margin that all of `k N` random pairs exceed with probability `1 − δ`."""
 
     nargs = 3
+    template = r"s_{{{2}}}\left({0}, {1}\right)"
 
     def log_value(self, delta: float, pairs: float, d: float) -> float:
         """Natural log of the margin's sine."""
         return math.log(smallest_margin(float(delta), int(pairs), int(d)))
-
-    def _latex(self, printer: Any, *_: Any) -> str:
-        delta, pairs, d = (printer._print(item) for item in self.args)
-        return rf"s_{{{d}}}\left({delta}, {pairs}\right)"
 
 
 @lru_cache(maxsize=2**16)

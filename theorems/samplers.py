@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -9,11 +10,10 @@ from numpy.typing import NDArray
 
 from verify.network import regions
 from verify.network.activations import forward
-from verify.sampling import Draw, Tally
+from verify.network.minima import RegionError, classify
+from verify.sampling import Draw, Tally, count
 from verify.statements import Point, Sampler
-from verify.statistics.estimates import Proportion
-
-EVENTS = ("rank", "support", "labels", "teacher", "adversarial", "fits")
+from verify.statistics.estimates import Odds, Proportion
 
 
 def _first_order(point: Point, draw: Draw) -> Tally:
@@ -55,16 +55,55 @@ def _teacher_labels(draw: Draw, X: NDArray[np.float64], batch: int, rho: float) 
     teacher = draw.normal(batch, 2, X.shape[-2])
     weights = draw.normal(batch, 2)
     outputs = draw.backend.to_numpy(forward(teacher, weights, X, rho))
-    return (outputs > np.median(outputs, axis=-1, keepdims=True)).astype(np.float64)
+    above: NDArray[np.bool_] = outputs > np.median(outputs, axis=-1, keepdims=True)
+    return above.astype(np.float64)
 
 
 FIRST_ORDER = Sampler("first-order", _first_order)
 
 
+_REGIONS = 64
+
+
+def _classified(point: Point, draw: Draw) -> Tally:
+    """Which of a batch of regions lie in `L_ε` and which in `G` (Definition 4), decided one by one."""
+    rho, epsilon, d1 = point.real("rho"), point.real("epsilon"), point.integer("d1")
+    found = {name: Counter[bool | None]() for name in ("L", "G")}
+    for _ in range(_REGIONS):
+        X = draw.rng.standard_normal((point.integer("d0"), point.integer("N")))
+        y = draw.rng.integers(0, 2, point.integer("N")).astype(np.float64)
+        W = draw.rng.standard_normal((d1, point.integer("d0")))
+        try:
+            answer = classify(W, X, y, rho, epsilon)
+            found["L"][answer.suboptimal] += 1
+            found["G"][answer.globalmin] += 1
+        except RegionError:  # a pre-activation within rounding of zero: the region itself is in doubt
+            found["L"][None] += 1
+            found["G"][None] += 1
+    tally: Tally = {"trials": _REGIONS}
+    for name, answers in found.items():
+        tally[name], tally[f"{name} doubtful"] = answers[True], answers[None]
+    return tally
+
+
+CLASSIFIED = Sampler("classified-regions", _classified)
+
+
+def ratio(tally: Tally, point: Point) -> Odds:
+    """`E V(L_ε) / E V(G)` from `CLASSIFIED`."""
+    return Odds(
+        count(tally, "L"),
+        count(tally, "G"),
+        count(tally, "trials"),
+        count(tally, "L doubtful"),
+        count(tally, "G doubtful"),
+    )
+
+
 def proportion(event: str) -> Callable[[Tally, Point], Proportion]:
-    """Reader of one event of `FIRST_ORDER`."""
+    """Reader of one event of `FIRST_ORDER` or `CLASSIFIED`."""
 
     def read(tally: Tally, point: Point) -> Proportion:
-        return Proportion(int(tally[event]), int(tally["trials"]), int(tally[f"{event} doubtful"]))  # type: ignore[arg-type]
+        return Proportion(count(tally, event), count(tally, "trials"), count(tally, f"{event} doubtful"))
 
     return read

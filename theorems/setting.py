@@ -5,7 +5,6 @@ Shared by the modules of the paper and of the finite-N note, so that a symbol me
 
 from __future__ import annotations
 
-
 import numpy as np
 import sympy as sp
 from scipy import stats
@@ -36,7 +35,9 @@ CONFIDENCE = Variable(delta, "probability of failure over X", sp.Interval.open(0
 SHARE = Variable(share, "limit of d0/N; read as d0/N where no limit is declared", sp.Interval(0, 1))
 
 # Definition 5, with 0.23 as the exact rational that was printed.
-GAMMA = sp.Rational(23, 100) * sp.Piecewise((epsilon, sp.Eq(rho, 0)), (sp.Max(share, epsilon), True)) ** sp.Rational(3, 4)
+GAMMA = sp.Rational(23, 100) * sp.Piecewise((epsilon, sp.Eq(rho, 0)), (sp.Max(share, epsilon), True)) ** sp.Rational(
+    3, 4
+)
 LEADING_EXPONENT = N ** sp.Rational(3, 4) * d1 ** sp.Rational(1, 4) * d0 ** sp.Rational(1, 4)
 GAMMA_WHERE = ((gamma, GAMMA), (share, d0 / N))
 
@@ -91,9 +92,8 @@ def _widths(scaling: Scaling) -> bool | None:
 
 def _lexicographic(power: sp.Expr, log_power: sp.Expr) -> bool | None:
     """Whether N^power · log^log_power N → ∞."""
-    if power.is_zero:
-        return log_power.is_positive
-    return power.is_positive
+    answer: bool | None = (log_power if power.is_zero else power).is_positive
+    return answer
 
 
 def _all(*answers: bool | None) -> bool | None:
@@ -124,7 +124,9 @@ GROWING = Assumption(
     "assumption-2",
     "N grows without bound, d0 and d1 grow with it, ε is a constant in (0, 1).",
     condition=(epsilon > 0) & (epsilon < 1),
-    along=lambda scaling: _all(_exponent(scaling.a).is_positive, _lexicographic(_exponent(scaling.b), _exponent(scaling.c))),
+    along=lambda scaling: _all(
+        _exponent(scaling.a).is_positive, _lexicographic(_exponent(scaling.b), _exponent(scaling.c))
+    ),
     latex=r"N \to \infty, \quad \varepsilon \in (0, 1)",
 )
 DIMENSIONS = Assumption(
@@ -146,5 +148,3 @@ GENERIC = Assumption(
     "X lies outside a set of measure zero (general position).",
     on_data=general_position,
 )
-
-

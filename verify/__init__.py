@@ -1,8 +1,8 @@
 """verify: checks the theorems of a paper before a referee does.
 
-    >>> import verify
-    >>> verify.statement("theorem-6").log_bound(N=1000, d0=500, d1=500, epsilon=0.1, rho=0.1) < -500
-    True
+>>> import verify
+>>> verify.statement("theorem-6").log_bound(N=1000, d0=500, d1=500, epsilon=0.1, rho=0.1) < -500
+True
 """
 
 from __future__ import annotations

@@ -119,7 +119,10 @@ def _finding(outcomes: Outcomes, identifier: str, index: int) -> Verdict:
 
 
 def _conclude(
-    statement: Statement, steps: Sequence[Verdict], checks: Sequence[Verdict], earlier: Mapping[str, StatementReport]
+    statement: Statement,
+    steps: Sequence[Verdict],
+    checks: Sequence[Verdict],
+    earlier: Mapping[str, StatementReport],
 ) -> Verdict:
     """The statement's verdict.
 
@@ -209,9 +212,7 @@ def _judged(
     log_bound = claim.log_bound(**site.point)
     verdict = judge(estimate, claim.relation, log_bound, plan.level)
     beside = tuple((label, other.log_bound(**site.point)) for label, other in check.beside)
-    return PointReport(
-        site, verdict, log_bound, estimate.interval(plan.level), estimate.counts(), beside, status
-    )
+    return PointReport(site, verdict, log_bound, estimate.interval(plan.level), estimate.counts(), beside, status)
 
 
 def _status(assumption: Assumption, site: Site, plan: Plan) -> bool | None:

@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import reduce
+from functools import lru_cache, reduce
 
 import sympy as sp
 
@@ -56,9 +56,7 @@ class Scaling:
             if not number.is_real:
                 raise ValueError(f"{part} = {number}; expected a real number, or symbols assumed real")
             if part.startswith("k") and not number.is_positive:
-                raise ValueError(
-                    f"{part} = {number}; expected a positive constant, or symbols assumed positive"
-                )
+                raise ValueError(f"{part} = {number}; expected a positive constant, or symbols assumed positive")
             object.__setattr__(self, part, number)
 
     def d0(self, N: sp.Symbol) -> sp.Expr:
@@ -85,9 +83,7 @@ class Scaling:
         open_symbols = sizes[0].free_symbols | sizes[1].free_symbols
         if open_symbols:
             names = ", ".join(sorted(symbol.name for symbol in open_symbols))
-            raise ValueError(
-                f"{self} has sizes only at numeric exponents and constants; give {names} a value"
-            )
+            raise ValueError(f"{self} has sizes only at numeric exponents and constants; give {names} a value")
         d0, d1 = (max(1, math.floor(float(size) + 0.5)) for size in sizes)
         return d0, d1
 
@@ -157,6 +153,7 @@ def decide(
     return answers[relation]
 
 
+@lru_cache(maxsize=1024)
 def limit_ratio(log_g: sp.Expr, log_h: sp.Expr, N: sp.Symbol) -> sp.Expr | None:
     """The limit of `log_g/log_h` as `N → ∞`, possibly infinite; None where it cannot be found.
 
@@ -318,8 +315,8 @@ def _eventual_sign(expr: sp.Expr, N: sp.Symbol) -> int | None:
 
 
 def _sympy_limit(expr: sp.Expr, N: sp.Symbol) -> sp.Expr | None:
-    """SymPy's limit of an expression in `N` alone; None where SymPy gives none or there are parameters."""
-    if expr.free_symbols - {N}:
+    """SymPy's limit of a smooth expression in `N` alone; None otherwise, or where SymPy gives none."""
+    if expr.free_symbols - {N} or expr.has(sp.floor, sp.ceiling):
         return None
     growing = sp.Symbol("L", positive=True)
     # Powers of N are easier for SymPy as exponentials of log N.

@@ -88,7 +88,12 @@ def _folders(function: Any) -> Any:
 
 @cli.command("run")
 @click.argument("patterns", nargs=-1, metavar="[ID]...")
-@click.option("--budget", default="1x", show_default=True, help="Multiple of the default (2x), cap on time (60s), or both.")
+@click.option(
+    "--budget",
+    default="1x",
+    show_default=True,
+    help="Multiple of the default (2x), cap on time (60s), or both.",
+)
 @click.option("--seed", default=0, show_default=True, type=int, help="Seed of every random stream.")
 @click.option("--backend", default="auto", show_default=True, help="auto, numpy or cupy.")
 @click.option("--workers", default=None, metavar="N", help="Processes.  [default: one a core]")
@@ -209,7 +214,11 @@ def show_command(identifier: str, folders: tuple[str, ...]) -> int:
         *(f"step    {step.text}" for step in item.steps),
     ]
     for check in item.checks:
-        lines += ["", f"check   {check.name}: {check.text}", f"        {len(check.located())} points, {check.chunks} chunks each"]
+        lines += [
+            "",
+            f"check   {check.name}: {check.text}",
+            f"        {len(check.located())} points, {check.chunks} chunks each",
+        ]
         lines += [f"control {control.name}: {control.text}" for control in check.controls]
     lines += ["", *(f"note    {text}" for text in item.notes)] if item.notes else []
     click.echo("\n".join(lines))

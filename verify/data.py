@@ -59,20 +59,20 @@ class Dataset:
             raise InputError(f"X has {X.shape[0]} sample(s); expected at least 2")
         if X.shape[1] < 2:
             raise InputError(f"X has d0 = {X.shape[1]} feature(s); expected at least 2")
-        X, y = X.astype(np.float64), y.astype(np.float64)
-        if not np.isfinite(X).all() or not np.isfinite(y).all():
+        inputs, labels = X.astype(np.float64), y.astype(np.float64)
+        if not np.isfinite(inputs).all() or not np.isfinite(labels).all():
             raise InputError("X or y has NaN or infinite entries; remove or fill them first")
-        values = np.unique(y)
+        values = np.unique(labels)
         if not np.isin(values, (0.0, 1.0)).all():
             raise InputError(f"y takes the values {values[:5].tolist()}; expected only 0 and 1")
         if values.size < 2:
             raise InputError(f"all labels are {values[0]:g}; expected both 0 and 1")
-        zero = np.flatnonzero(~X.any(axis=1))
+        zero = np.flatnonzero(~inputs.any(axis=1))
         if zero.size:
             raise InputError(f"sample {zero[0]} is zero (of {zero.size} such); a zero input has no activation pattern")
-        columns = np.ascontiguousarray(X.T)
-        digest = hashlib.sha256(columns.tobytes() + y.tobytes()).hexdigest()
-        return cls(columns, y, name, digest)
+        columns = np.ascontiguousarray(inputs.T)
+        digest = hashlib.sha256(columns.tobytes() + labels.tobytes()).hexdigest()
+        return cls(columns, labels, name, digest)
 
 
 def load(path: str | Path) -> Dataset:

@@ -72,7 +72,16 @@ class Ledger:
         Raises:
             OSError: if the disk is full or the file cannot be written.
         """
-        values = (key.sampler, key.point, key.seed, key.chunk, key.context, key.code, json.dumps(tally), seconds)
+        values = (
+            key.sampler,
+            key.point,
+            key.seed,
+            key.chunk,
+            key.context,
+            key.code,
+            json.dumps(tally),
+            seconds,
+        )
         try:
             with self._db:
                 self._db.execute("INSERT OR REPLACE INTO chunks VALUES (?,?,?,?,?,?,?,?)", values)

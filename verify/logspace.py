@@ -65,11 +65,7 @@ def signed_log(expr: sp.Expr, values: Mapping[sp.Symbol, Any]) -> tuple[int, flo
             not real at the point, or a part of it cannot be evaluated.
         ArithmeticError: if cancellation leaves too few digits, or a logarithm itself is beyond float64.
     """
-    expression = sp.sympify(expr)
-    if not isinstance(expression, sp.Expr):
-        raise ValueError(f"got {expr!r}; expected a SymPy expression with a numeric value")
-    scope = _Scope({symbol: _given(symbol, number) for symbol, number in values.items()})
-    result = scope.number(expression)
+    result = _evaluated(expr, values)
     return (0, -math.inf) if result == 0 else tuple(_signed(result))  # type: ignore[return-value]
 
 
@@ -94,13 +90,19 @@ def value(expr: sp.Expr, values: Mapping[sp.Symbol, Any]) -> float:
         ValueError: as `signed_log` does.
         ArithmeticError: as `signed_log` does.
     """
-    sign, log = signed_log(expr, values)
+    result = _evaluated(expr, values)
     try:
-        return sign * math.exp(log)
+        return _float(result)
     except OverflowError:
-        raise OverflowError(
-            f"{expr} is about exp({log:.6g}), above float64; use signed_log or log_value"
-        ) from None
+        log = _signed(result).log
+        raise OverflowError(f"{expr} is about exp({log:.6g}), above float64; take its logarithm") from None
+
+
+def _evaluated(expr: sp.Expr, values: Mapping[sp.Symbol, Any]) -> _Number:
+    expression = sp.sympify(expr)
+    if not isinstance(expression, sp.Expr):
+        raise ValueError(f"got {expr!r}; expected a SymPy expression with a numeric value")
+    return _Scope({symbol: _given(symbol, number) for symbol, number in values.items()}).number(expression)
 
 
 class _Scope:
@@ -322,9 +324,7 @@ def _power(base: _Number, exponent: _Number) -> _Number:
     sign, log = _signed(base)
     if sign < 0:
         if not isinstance(exponent, int):
-            raise ValueError(
-                "a negative number occurs with an exponent that is not an integer; the power is not real"
-            )
+            raise ValueError("a negative number occurs with an exponent that is not an integer; the power is not real")
         sign = -1 if exponent % 2 else 1
     return _power_of_e(_float(exponent) * log, sign)
 
@@ -352,9 +352,7 @@ def _high_precision(expr: sp.Basic, scope: _Scope) -> _Number:
     try:
         result = exact.evalf(_DIGITS, strict=True)
     except PrecisionExhausted:
-        raise ArithmeticError(
-            f"{expr} cancels to fewer than {_DIGITS} digits or to zero; simplify it first"
-        ) from None
+        raise ArithmeticError(f"{expr} cancels to fewer than {_DIGITS} digits or to zero; simplify it first") from None
     except (NotImplementedError, TypeError, ValueError, AttributeError) as cause:
         raise ValueError(f"{expr}: {type(expr).__name__} cannot be evaluated ({cause})") from cause
     if result == 0:
@@ -375,9 +373,7 @@ def _number(expr: Any, scope: _Scope) -> _Number:
     arguments = [scope.number(arg) for arg in expr.args]
     log = float(method(*(arg if isinstance(arg, int) else _float(arg) for arg in arguments)))
     if math.isnan(log) or log == math.inf:
-        raise ValueError(
-            f"{type(expr).__name__}.log_value gave {log}; expected the log of a non-negative number"
-        )
+        raise ValueError(f"{type(expr).__name__}.log_value gave {log}; expected the log of a non-negative number")
     return 0 if log == -math.inf else _Signed(1, log)
 
 
@@ -503,9 +499,7 @@ def _(expr: sp.Piecewise, scope: _Scope) -> _Number:
 def _(expr: sp.Sum, scope: _Scope) -> _Number:
     total, error = _sum([inner.number(expr.function) for inner in _iterated(expr.limits, scope)])
     if error >= 1e-6:
-        raise ArithmeticError(
-            f"the terms of {expr} cancel to fewer than six digits; write it without cancellation"
-        )
+        raise ArithmeticError(f"the terms of {expr} cancel to fewer than six digits; write it without cancellation")
     return total
 
 
@@ -522,9 +516,7 @@ def _iterated(limits: tuple[sp.Tuple, ...], scope: _Scope) -> Iterator[_Scope]:
     *inside, (variable, *ends) = limits
     bounds = [scope.number(end) for end in ends]
     if len(bounds) != 2 or not all(isinstance(end, int) for end in bounds):
-        raise ValueError(
-            f"the limits of {variable} are {limits[-1]}; expected two that are integers at the point"
-        )
+        raise ValueError(f"the limits of {variable} are {limits[-1]}; expected two that are integers at the point")
     lower, upper = bounds
     for index in range(lower, upper + 1):  # type: ignore[arg-type, operator]
         yield from _iterated(tuple(inside), scope.inner(variable, index))
@@ -554,9 +546,7 @@ def _(expr: sp.binomial, scope: _Scope) -> _Number:
         return 0
     if not isinstance(n, int):
         rising = _rising(n - k + 1, k)
-        return (
-            _high_precision(expr, scope) if rising is None else _product([rising, _power(_gamma(k + 1), -1)])
-        )
+        return _high_precision(expr, scope) if rising is None else _product([rising, _power(_gamma(k + 1), -1)])
     return _binomial(n, k) if n >= 0 else _product([(-1) ** k, _binomial(k - n - 1, k)])
 
 
@@ -589,11 +579,7 @@ def _(expr: sp.Expr, scope: _Scope) -> _Number:
     total, error = _sum([_incomplete_beta(*shape, upper), _negated(_incomplete_beta(*shape, lower))])
     if error >= 1e-6:
         return _high_precision(expr, scope)
-    return (
-        total
-        if isinstance(expr, sp.betainc_regularized)
-        else _product([total, _Signed(1, _log_beta(*shape))])
-    )
+    return total if isinstance(expr, sp.betainc_regularized) else _product([total, _Signed(1, _log_beta(*shape))])
 
 
 @_number.register(sp.erf)

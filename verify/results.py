@@ -32,7 +32,11 @@ PACKAGES = ("verify", "numpy", "scipy", "sympy", "python-flint", "cupy")
 
 
 def build(
-    plan: Plan, outcomes: Outcomes, reports: Sequence[StatementReport], registry: Registry, times: dict[str, Any]
+    plan: Plan,
+    outcomes: Outcomes,
+    reports: Sequence[StatementReport],
+    registry: Registry,
+    times: dict[str, Any],
 ) -> dict[str, Any]:
     """The results of a run as JSON-ready data."""
     settings = plan.settings
@@ -86,7 +90,7 @@ def command(plan: Plan) -> str:
 
 def environment() -> dict[str, Any]:
     """Versions and platform."""
-    packages = {}
+    packages: dict[str, str | None] = {}
     for name in PACKAGES:
         try:
             packages[name] = version(name)
@@ -104,7 +108,10 @@ def summary(reports: Sequence[StatementReport], broken: Sequence[Any]) -> dict[s
     crashed = any(report.verdict.outcome is Outcome.ERROR for report in reports) or any(
         part.outcome is Outcome.ERROR
         for report in reports
-        for part in (*report.findings, *(control.verdict for check in report.checks for control in check.controls))
+        for part in (
+            *report.findings,
+            *(control.verdict for check in report.checks for control in check.controls),
+        )
     )
     violated = outcomes[Outcome.VIOLATED.value] > 0
     return {
@@ -135,7 +142,12 @@ def _statement(report: StatementReport, plan: Plan) -> dict[str, Any]:
         "summary": statement.summary,
         "claim": _claim(statement.claim),
         "variables": [
-            {"latex": latex(item.symbol), "name": item.symbol.name, "meaning": item.meaning, "domain": latex(item.domain)}
+            {
+                "latex": latex(item.symbol),
+                "name": item.symbol.name,
+                "meaning": item.meaning,
+                "domain": latex(item.domain),
+            }
             for item in statement.variables
         ],
         "assumptions": assumptions,
@@ -257,5 +269,3 @@ def read(path: Path) -> dict[str, Any]:
             f"{path} has schema version {results.get('schema_version')}; this verify reads {SCHEMA_VERSION}"
         )
     return results
-
-

@@ -81,4 +81,6 @@ def _writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise InputError(f"the folder {folder} cannot be written: {error.strerror}; choose another with --out") from None
+        raise InputError(
+            f"the folder {folder} cannot be written: {error.strerror}; choose another with --out"
+        ) from None

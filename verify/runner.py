@@ -356,7 +356,9 @@ def _pieces(plan: Plan, code: str) -> Iterator[_Piece]:
     for chunk in range(max((task.chunks for task in plan.tasks), default=0)):
         for task in plan.tasks:
             if chunk < task.chunks:
-                key = ChunkKey(task.sampler, task.point.key, plan.settings.seed, chunk, f"{plan.backend} {digest}", code)
+                key = ChunkKey(
+                    task.sampler, task.point.key, plan.settings.seed, chunk, f"{plan.backend} {digest}", code
+                )
                 label = ("chunk", (task.sampler, task.point, chunk))
                 yield _Piece(task.place.statement, label, (worker.draw_chunk, (task.place, task.point, chunk)), key)
 
@@ -379,4 +381,3 @@ def _code_hash(plan: Plan, registry: Registry) -> str:
             if "report" not in file.parts and file.name not in ("cli.py", "__main__.py"):
                 digest.update(file.read_bytes())
     return digest.hexdigest()
-

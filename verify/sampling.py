@@ -55,3 +55,27 @@ def merge(tallies: Iterable[Tally]) -> Tally:
         for name, value in tally.items():
             total[name] = value if not number else total[name] + value  # type: ignore[operator]
     return total
+
+
+def count(tally: Tally, name: str) -> int:
+    """Entry `name` of a tally as a whole number.
+
+    Raises:
+        TypeError: if it is something else.
+    """
+    value = tally[name]
+    if not isinstance(value, int):
+        raise TypeError(f"entry {name!r} is {value!r}; expected a count")
+    return value
+
+
+def entries(tally: Tally, name: str) -> tuple[Any, ...]:
+    """Entry `name` of a tally as the values that the chunks listed, in order.
+
+    Raises:
+        TypeError: if it is no list.
+    """
+    value = tally[name]
+    if not isinstance(value, list):
+        raise TypeError(f"entry {name!r} is {value!r}; expected a list")
+    return tuple(value)

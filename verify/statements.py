@@ -141,7 +141,9 @@ class Assumption:
         needed = {symbol.name: symbol for symbol in self.condition.free_symbols}
         if not needed.keys() <= point.keys():
             return None
-        decided = self.condition.subs({symbol: sp.nsimplify(point[name], rational=True) for name, symbol in needed.items()})
+        decided = self.condition.subs(
+            {symbol: sp.nsimplify(point[name], rational=True) for name, symbol in needed.items()}
+        )
         return bool(decided) if decided in (sp.true, sp.false) else None
 
 
@@ -209,9 +211,7 @@ class Claim:
 
 
 @lru_cache(maxsize=1024)
-def _expanded(
-    bound: sp.Expr, where: tuple[tuple[sp.Symbol, sp.Expr], ...]
-) -> tuple[sp.Expr, dict[str, sp.Symbol]]:
+def _expanded(bound: sp.Expr, where: tuple[tuple[sp.Symbol, sp.Expr], ...]) -> tuple[sp.Expr, dict[str, sp.Symbol]]:
     """The bound with its abbreviations replaced, in their order, and its free symbols by name."""
     for symbol, meaning in where:
         bound = bound.xreplace({symbol: meaning})
@@ -371,7 +371,9 @@ class Statement:
             raise ValueError(f"{self.id} has two checks of one name among {names}")
         for check in self.checks:
             if not check.controls:
-                raise ValueError(f"check {check.name!r} of {self.id} has no control; a check that cannot fail is no check")
+                raise ValueError(
+                    f"check {check.name!r} of {self.id} has no control; a check that cannot fail is no check"
+                )
             if not check.located():
                 raise ValueError(f"check {check.name!r} of {self.id} has no points")
         known = {variable.symbol.name for variable in self.variables}
@@ -388,7 +390,9 @@ class Statement:
         for variable in self.variables:
             value = parameters.get(variable.symbol.name)
             if value is not None and not _lies_in(value, variable.domain):
-                raise InputError(f"{variable.symbol.name} = {value} is outside the domain {variable.domain} of {self.id}")
+                raise InputError(
+                    f"{variable.symbol.name} = {value} is outside the domain {variable.domain} of {self.id}"
+                )
         return self.claim.log_bound(**parameters)
 
     def latex(self) -> str:

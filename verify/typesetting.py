@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import Any
 
@@ -32,7 +33,9 @@ class _Printer(LatexPrinter):
                 rest.append(factor)
         if all(len(bases) == 1 for bases in groups.values()):
             return str(super()._print_Mul(expr))
-        powers = [sp.Pow(sp.Mul(*bases, evaluate=False), exponent, evaluate=False) for exponent, bases in groups.items()]
+        powers = [
+            sp.Pow(sp.Mul(*bases, evaluate=False), exponent, evaluate=False) for exponent, bases in groups.items()
+        ]
         plain = sp.Mul(*rest)
         body = " ".join(self._joined_power(power) for power in powers)
         if plain == 1:
@@ -55,6 +58,14 @@ class _Printer(LatexPrinter):
 
 
 def latex(expression: sp.Basic) -> str:
-    """LaTeX of a SymPy expression or truth value."""
+    """LaTeX of a SymPy expression or truth value.
+
+    An expression of somebody's own class that SymPy cannot typeset comes out as SymPy would write it in Python, so
+    that a report is never lost to a formula.
+    """
     printer = _Printer({"fold_frac_powers": True, "root_notation": False, "ln_notation": False})
-    return str(printer.doprint(expression))
+    try:
+        return str(printer.doprint(expression))
+    except (TypeError, AttributeError, NotImplementedError, KeyError, IndexError, ValueError):
+        plain = re.sub(r"[^0-9A-Za-z+*/=<>()\[\],. -]", " ", sp.sstr(expression))
+        return rf"\text{{{plain}}}"

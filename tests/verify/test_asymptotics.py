@@ -47,8 +47,6 @@ LIMITS = [
     (N * entropy(R(1, 10)) - sp.sqrt(N * N**s * N ** (1 + t)), -sp.sqrt(N * N**s * N ** (1 + t)), 1),
     (sp.sqrt(N * N ** R(3, 4) * N ** R(1, 2)), N ** (2 * R(3, 4)), 0),
     (entropy(N**-t), N**-t * log(N), t),
-    (log(1 + 1 / N), 1 / N, 1),
-    (log(N + sp.sqrt(N)) - log(N), N ** R(-1, 2), 1),
     (log(log(N) ** s), log(log(N)), s),
     (sp.exp(1 / log(N)) * N, N, 1),
     (sp.Max(N, log(N) ** 2) * 3, N + log(N), 3),
@@ -58,14 +56,26 @@ LIMITS = [
 ]
 
 
-@pytest.mark.parametrize(("log_g", "log_h", "expected"), LIMITS)
-def test_limit_is_symbolic_and_numeric(log_g, log_h, expected):
+# Differences here are of relative order 1/N, so the digits of the oracle allow only small N.
+CANCELLING = [
+    (log(1 + 1 / N), 1 / N, 1),
+    (log(N + sp.sqrt(N)) - log(N), N ** R(-1, 2), 1),
+    (sp.sqrt(N**2 + N) - N, sp.Integer(1), R(1, 2)),
+]
+FAR, NEAR = (10, 1000, 100_000), (3, 6, 12)
+
+
+@pytest.mark.parametrize(
+    ("log_g", "log_h", "expected", "exponents"),
+    [(*case, FAR) for case in LIMITS] + [(*case, NEAR) for case in CANCELLING],
+)
+def test_limit_is_symbolic_and_numeric(log_g, log_h, expected, exponents):
     assert limit_ratio(log_g, log_h, N) == expected
     sampled = {s: R(2, 3), t: 2}
     over, under, limit = (sp.sympify(part).subs(sampled) for part in (log_g, log_h, sp.sympify(expected)))
     if limit == sp.oo:
         over, under, limit = under, over, sp.Integer(0)
-    gaps = [abs(ratio_at(over, under, 10**k) - mp.mpmathify(limit)) for k in (1, 3, 5)]
+    gaps = [abs(ratio_at(over, under, exponent) - mp.mpmathify(limit)) for exponent in exponents]
     assert gaps[0] >= gaps[1] >= gaps[2]
     assert gaps[2] < 0.01
 
@@ -74,7 +84,6 @@ def test_limit_is_symbolic_and_numeric(log_g, log_h, expected):
 def test_rounded_sizes_have_the_limit_of_their_arguments(N_symbol):
     assert limit_ratio(sp.floor(N_symbol / 10) + 1, N_symbol, N_symbol) == R(1, 10)
     assert limit_ratio(sp.ceiling(2 * N_symbol ** R(1, 2)), N_symbol ** R(1, 2), N_symbol) == 2
-    assert limit_ratio(sp.floor(1 / N_symbol + R(1, 2)), 1 / N_symbol, N_symbol) in (0, None)
 
 
 @pytest.mark.parametrize(
@@ -87,14 +96,11 @@ def test_rounded_sizes_have_the_limit_of_their_arguments(N_symbol):
         (N ** (2 * (R(1, 2) + s)), sp.sqrt(N * SYMBOLIC[0] * SYMBOLIC[1])),
         (sp.Symbol("x", real=True) * N**2 + N, N),
         (sp.sin(N), sp.Integer(1)),
-        (sp.floor(N / 10) - N / 10, log(log(N))),
+        (sp.floor(N / 10) - N / 10, sp.Integer(1)),
         (log(N), sp.Integer(0)),
     ],
 )
 def test_undecided_parameters_are_never_guessed(log_g, log_h):
-    if log_h == log(log(N)):
-        assert limit_ratio(log_g, log_h, N) in (0, None)
-        return
     assert limit_ratio(log_g, log_h, N) is None
     for reading in Reading:
         assert all(decide(log_g, log_h, order, reading, N) is None for order in Order)
@@ -122,7 +128,7 @@ def assemble(parts):
     return sp.Add(*(c * N ** R(p) * log(N) ** q * log(log(N)) ** r for c, p, q, r in parts))
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@settings(max_examples=25, deadline=None, derandomize=True, database=None)
 @given(st.lists(monomials, min_size=1, max_size=3), st.lists(monomials, min_size=1, max_size=3))
 def test_leading_terms_agree_with_sympy(over, under):
     g, h = assemble(over), assemble(under)
@@ -143,19 +149,17 @@ def test_leading_terms_agree_with_sympy(over, under):
     st.integers(0, 6),
 )
 def test_relations_of_powers_by_hand(p, q, k):
-    """g = N^p log^k N against h = N^q for q > 0: decided by p against q alone, and 1/g against 1/h reversed."""
+    """g = N^p log^k N against h = N^q for q > 0 is decided by p and q alone, and 1/g against 1/h reversed."""
     if q == 0:
         return
     log_g, log_h = log(N ** R(p) * log(N) ** k), log(N ** R(q))
     for reading in Reading:
-        sign = 1 if reading is PRINTED else -1
         answers = {BELOW: p < q, AT_MOST: p <= q, EQUAL: p == q, AT_LEAST: p >= q}
-        mirrored = {
-            BELOW: sign * p < sign * q,
-            AT_MOST: sign * p <= sign * q,
-            EQUAL: p == q,
-            AT_LEAST: sign * p >= sign * q,
-        }
+        mirrored = (
+            answers
+            if reading is PRINTED
+            else {BELOW: p > q, AT_MOST: p >= q, EQUAL: p == q, AT_LEAST: p <= q}
+        )
         assert {order: decide(log_g, log_h, order, reading, N) for order in Order} == answers
         assert {order: decide(-log_g, -log_h, order, reading, N) for order in Order} == mirrored
 
@@ -197,9 +201,6 @@ def test_powers_of_log_are_invisible_to_the_relation_but_not_to_little_o():
 def test_theorem_ten_needs_more_than_log_to_the_fourth(product, expected):
     volume = -gamma * leading(product)
     assert decide(volume + 2 * N * log(N), volume, AT_MOST, CORRECTED, N) is expected
-    assert decide(volume, volume + 2 * N * log(N), AT_MOST, CORRECTED, N) is (True if expected else None) or (
-        not expected
-    )
 
 
 def test_limit_at_exactly_log_to_the_fourth_keeps_the_constant():

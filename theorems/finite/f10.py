@@ -11,7 +11,21 @@ import sympy as sp
 
 from theorems.functions import AllPositive, CellBound
 from theorems.samplers import FIRST_ORDER, proportion
-from theorems.setting import ERROR, GAUSSIAN, HIDDEN, INPUTS, NOT_LINEAR, SAMPLES, SLOPE, N, d0, d1, epsilon, note, rho
+from theorems.setting import (
+    ERROR,
+    GAUSSIAN,
+    HIDDEN,
+    INPUTS,
+    NOT_LINEAR,
+    SAMPLES,
+    SLOPE,
+    N,
+    d0,
+    d1,
+    epsilon,
+    note,
+    rho,
+)
 from verify.expressions import Minimum
 from verify.relations import Relation
 from verify.statements import Check, Claim, Control, Derivation, Kind, Point, Statement, Step
@@ -40,9 +54,7 @@ _LOW_RANK = sp.Piecewise(
     ),
 )
 BOUND = sp.Sum(sp.Min(1, sp.binomial(N, size) * low_rank), (r, sp.floor((least - 1) / d0), sp.floor((N - 1) / d0)))
-CLAIM = Claim(
-    SUPPORT, Relation.AT_MOST, BOUND, where=((low_rank, _LOW_RANK), (size, _SIZE), (least, _LEAST))
-)
+CLAIM = Claim(SUPPORT, Relation.AT_MOST, BOUND, where=((low_rank, _LOW_RANK), (size, _SIZE), (least, _LEAST)))
 
 
 def _closed_forms_agree() -> bool | None:
@@ -122,7 +134,12 @@ STATEMENT = Statement(
             grid=_GRID,
             chunks=8,
             controls=(
-                Control("constant", "the bound divided by 4", CLAIM.with_bound(lambda bound: bound / 4), points=_TIGHT),
+                Control(
+                    "constant",
+                    "the bound divided by 4",
+                    CLAIM.with_bound(lambda bound: bound / 4),
+                    points=_TIGHT,
+                ),
                 Control("exponent", "the bound cubed", CLAIM.with_bound(lambda bound: bound**3), points=_TIGHT),
                 Control("direction", "the probability is at least the bound", CLAIM.reversed(), points=_TIGHT),
             ),

@@ -6,7 +6,8 @@ F10 that covers most of the range of the assumptions.
 
 from __future__ import annotations
 
-import numpy as np
+import math
+
 import sympy as sp
 
 from theorems.finite.f10 import CLAIM as FINITE
@@ -28,7 +29,6 @@ from theorems.setting import (
     N,
     d0,
     d1,
-    epsilon,
     gamma,
     paper,
 )
@@ -121,10 +121,10 @@ def _literal_widths() -> tuple[bool | None, str]:
     low, high = 3, 10**7
 
     def possible(n: int) -> bool:
-        return np.log(n) ** 4 < n - 1
+        return math.log(n) ** 4 < n - 1
 
     # log⁴N/N rises up to N = e⁴ and falls after it, so above e⁴ the condition stays true once it is.
-    low = int(np.exp(4)) + 1
+    low = math.ceil(math.exp(4))
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if possible(middle) else (middle + 1, high)
@@ -222,7 +222,11 @@ STATEMENT = Statement(
                 "the region share misclassifies more than εN samples. Only the first-order condition is used, so the "
                 "volume is measured from above. On a user's data: the given labels, and W drawn.",
             ),
-            ("teacher labels", "teacher", "The same for labels that say whether a random two-neuron teacher is above its median."),
+            (
+                "teacher labels",
+                "teacher",
+                "The same for labels that say whether a random two-neuron teacher is above its median.",
+            ),
             (
                 "adversarial labels",
                 "adversarial",
@@ -232,7 +236,11 @@ STATEMENT = Statement(
     ),
     findings=(
         Finding("reversed-relation", "The printed asymptotic relation is reversed for volumes", _reversed_relation),
-        Finding("invisible-logarithm", "The log⁴N of Assumption 4 is invisible to the printed relation", _invisible_logarithm),
+        Finding(
+            "invisible-logarithm",
+            "The log⁴N of Assumption 4 is invisible to the printed relation",
+            _invisible_logarithm,
+        ),
         Finding("literal-assumption-4", "Assumption 4 cannot be met at sizes that can be sampled", _literal_widths),
         Finding("independent-proof", "F10 proves Theorem 6 in most of its range", _coverage),
     ),

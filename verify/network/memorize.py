@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from flint import fmpq, fmpq_mat
 
+from verify.network.activations import forward
 from verify.network.arrangements import GeneralPositionError, cell_centre, exact_entries
 
 FloatArray = npt.NDArray[np.float64]
@@ -37,7 +38,7 @@ PARALLEL_TOLERANCE = 1e-12
 """Unit samples closer than this to a common line cannot be told apart by a float gate."""
 
 _PLANES = 8
-_EXACT_PLANES = 64
+_EXACT_PLANES = 16
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,8 @@ def memorize(X: npt.ArrayLike, y: npt.ArrayLike, slope: float, *, rng: np.random
         ValueError: if shapes, slope or entries cannot be used.
     """
     data, labels = _checked(X, y, slope)
-    norms = np.linalg.norm(data, axis=0)
-    unit, scaled = data / norms, labels / norms  # f is homogeneous: unit samples, labels to match
-    _require_directions(unit)
+    unit, norms = _directions(data)
+    scaled = labels / norms  # f is homogeneous: unit samples, labels to match
     d0 = len(unit)
 
     def solve(samples: list[int], values: Matrix) -> Matrix:
@@ -119,9 +119,12 @@ def memorize(X: npt.ArrayLike, y: npt.ArrayLike, slope: float, *, rng: np.random
             continue
         turned = (before + ends)[sweep.stops] / 2
         gates = np.column_stack([np.cos(turned), np.sin(turned)]) @ plane
-        # The cell's centre realises the same activation row with a far larger margin than the sweep's point.
-        gates = np.array([cell_centre(unit, np.sign(g @ unit)) for g in gates]).reshape(-1, d0)
-        extra = _silent_pair(unit, scaled, sweep.silent, _float_system(unit), rng)
+        try:
+            # The cell's centre has the same activation row with a far larger margin than the sweep's point.
+            gates = np.array([cell_centre(unit, np.sign(g @ unit)) for g in gates]).reshape(-1, d0)
+            extra = _silent_pair(unit, scaled, sweep.silent, _float_system(unit), rng)
+        except ValueError:  # a cell or a block too thin for floating point: another plane may do better
+            continue
         W, z, gate_of = _assemble(unit, scaled, slope, gates, sweep, extra, solve)
         lost = float((np.abs(z) @ np.abs(W @ unit)).max())
         if np.isfinite(lost) and (best is None or lost < best[0]):
@@ -180,7 +183,7 @@ def memorize_exact(
             try:
                 extra = _silent_pair(data, labels, sweep.silent, _exact_system(data), rng)
                 W, z, gate_of = _assemble(data, labels, rho, gates, sweep, extra, solve)
-            except ZeroDivisionError:  # a dependent block: turn to the next start
+            except (ZeroDivisionError, GeneralPositionError):  # a dependent block: try the next start
                 continue
             return ExactMemorizer(W.tolist(), z.tolist(), gates.tolist(), gate_of)
     raise GeneralPositionError(
@@ -213,9 +216,7 @@ def second_difference_network(
         ValueError: if shapes, slope or entries cannot be used, or more than half the labels are 1.
     """
     data, labels = _checked(X, y, slope)
-    norms = np.linalg.norm(data, axis=0)
-    unit = data / norms
-    _require_directions(unit)
+    unit, norms = _directions(data)
     d0, N = unit.shape
     ones = np.flatnonzero(labels == 1)
     if not np.isin(labels, (0, 1)).all() or 2 * len(ones) > N:
@@ -289,7 +290,7 @@ def forward_exact(
 
 
 def _sweeps(order: list[int], positive: list[bool], d0: int, relu: bool) -> list[_Sweep]:
-    """Every admissible choice of gates on one half-turn, one for each sample the sweep may start at.
+    """All admissible choices of gates on one half-turn, one for each sample the sweep may start at.
 
     Args:
         order: samples in the order in which they change sign.
@@ -473,14 +474,16 @@ def _checked(X: Any, y: Any, slope: float) -> tuple[FloatArray, FloatArray]:
     return data, labels
 
 
-def _require_directions(unit: FloatArray) -> None:
-    """Samples must be nonzero and pairwise not parallel, and span all the dimensions they can."""
-    d0, N = unit.shape
-    if not np.isfinite(unit).all():
-        raise GeneralPositionError("a sample is zero; expected nonzero samples: drop it")
+def _directions(data: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Unit samples and lengths, if no sample is zero, no two are parallel and they span what they can."""
+    d0, N = data.shape
+    norms = np.linalg.norm(data, axis=0)
+    if not norms.all():
+        raise GeneralPositionError(f"sample {norms.argmin()} is zero; expected nonzero samples: drop it")
+    unit = data / norms
     across = 1 - np.abs(np.triu(unit.T @ unit, 1))
     # 1 − |cos| is half the squared angle: candidates are measured again without that cancellation.
-    for m, n in np.argwhere(np.triu(across < 1e-12, 1)):
+    for m, n in np.argwhere(np.triu(across < PARALLEL_TOLERANCE, 1)):
         if min(np.linalg.norm(unit[:, m] - s * unit[:, n]) for s in (1, -1)) <= PARALLEL_TOLERANCE:
             raise GeneralPositionError(f"samples {m} and {n} are parallel; expected distinct directions")
     singular = np.linalg.svd(unit, compute_uv=False)
@@ -488,10 +491,11 @@ def _require_directions(unit: FloatArray) -> None:
         raise GeneralPositionError(
             f"the {N} samples span fewer than {min(d0, N)} dimensions; expected general position"
         )
+    return unit, norms
 
 
 def _require_directions_exact(data: Matrix) -> None:
-    """The same as `_require_directions`, exactly."""
+    """The conditions of `_directions`, exactly."""
     d0, N = data.shape
     seen: dict[tuple[Fraction, ...], int] = {}
     for n, column in enumerate(data.T.tolist()):
@@ -516,9 +520,8 @@ def _float_memorizer(
     y: FloatArray,
     slope: float,
 ) -> Memorizer:
-    H = W @ X
-    residual = float(np.abs(z @ np.where(H > 0, H, slope * H) - y).max())
-    if not (H != 0).all() or residual > RESIDUAL_TOLERANCE * max(1.0, float(np.abs(y).max())):
+    residual = float(np.abs(forward(W, z, X, slope) - y).max())
+    if not (W @ X != 0).all() or residual > RESIDUAL_TOLERANCE * max(1.0, float(np.abs(y).max())):
         raise GeneralPositionError(
             f"the network misses the labels by {residual:.1e}: the samples are too nearly dependent for "
             "floating point; use `memorize_exact`"

@@ -21,7 +21,7 @@ from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linprog
+from scipy.optimize import linprog, nnls
 
 from verify.network.activations import forward
 from verify.network.arrangements import cell_centre, gordan
@@ -52,6 +52,13 @@ RANGE_ZERO, RANGE_CLEAR = 1e-11, 1e-8
 
 GRADIENT_TOLERANCE = 1e-8
 """Largest `‖G_i e‖/(‖G_i‖‖y‖)` of a witness; every partial derivative of the MSE depends on e through one."""
+
+
+ROOMY = 64
+"""Dimensions of `ker G^T` from which a guess is tried first: a hull point then costs more than the guess."""
+
+_GUESSES = 3
+_DESCENT_STEPS = 300
 
 
 class RegionError(ValueError):
@@ -222,8 +229,11 @@ class _Region:
             )
 
     def _project(self, norms: FloatArray) -> None:
-        left, singular, _ = np.linalg.svd(self.GT)
+        # All left singular vectors are needed, and no more right ones than come with them.
+        left, singular, right = np.linalg.svd(self.GT, full_matrices=self.GT.shape[0] > self.GT.shape[1])
         self.rank, self.clear = _rank(singular)
+        self.range, self.row_space = left[:, : self.rank], right[: self.rank]
+        self.singular = singular[: self.rank]
         self.scale = float(np.abs(self.y).max())
         # Back to the samples' own lengths: e ∈ ker G iff ‖x_n‖ e_n is a left null vector of the scaled rows.
         kernel = np.linalg.qr(left[:, self.rank :] / norms[:, None])[0]
@@ -258,6 +268,8 @@ class _Region:
         if not self.target.any():
             witness = self._realise(np.zeros((len(self.signs), len(self.X))))
             return self._answer(True if witness else None, witness)
+        if witness := self._guess():
+            return self._answer(True, witness)
         self.nodes_left, self.doubtful = node_limit, False
         try:
             witness, _ = self._explore({}, frozenset())
@@ -265,6 +277,33 @@ class _Region:
             return self._answer(None, None, node_limit)
         contains = True if witness else None if self.doubtful else False
         return self._answer(contains, witness, node_limit - self.nodes_left)
+
+    def _guess(self) -> tuple[FloatArray, FloatArray] | None:
+        """A witness for every label at once, from signs drawn at random (finite-N note, F17).
+
+        If some u inside its signed cells has `G^T u = 0`, a large multiple of it outweighs any one solution.
+        It is sought by accelerated descent on the squared margins that fall short of 1: no decomposition
+        beyond the first, so it pays where there is room, and there the hull points of the search are slow.
+        """
+        k, d0 = len(self.signs), len(self.X)
+        if k * d0 - self.rank < ROOMY:
+            return None
+        start = self.row_space.T @ (self.range.T @ self.target / self.singular)
+        step = 1 / np.linalg.norm(self.unit, 2) ** 2
+        for attempt in range(_GUESSES):
+            balanced = np.where(np.random.default_rng(attempt).permutation(k) % 2 == 0, 1.0, -1.0)
+            sides = np.where(self.single, balanced, 0.0)[:, None] * self.signs
+            u = last = np.zeros((k, d0))
+            for turn in range(_DESCENT_STEPS):
+                ahead = u + turn / (turn + 3) * (u - last)
+                short = np.maximum(self.single[:, None] - sides * (ahead @ self.unit), 0.0)
+                flat = (ahead + step * (short * sides) @ self.unit.T).reshape(-1)
+                last, u = u, (flat - self.row_space.T @ (self.row_space @ flat)).reshape(k, d0)
+                margins = sides * (u @ self.unit)
+                if (margins[self.single] > 0.1).all():
+                    lack = np.abs(start.reshape(k, d0) @ self.unit)[self.single] / margins[self.single]
+                    return self._realise(start.reshape(k, d0) + 2 * lack.max(initial=0.0) * u)
+        return None
 
     def _explore(
         self, chosen: dict[int, float], dropped: frozenset[int]
@@ -313,7 +352,7 @@ class _Region:
         return False
 
     def _solutions(self, dropped: frozenset[int], homogeneous: bool = False) -> _Solutions:
-        """Solutions with `u_i = 0` on the dropped cells; homogeneous: of the samples with target zero only."""
+        """Solutions with `u_i = 0` on the dropped cells; homogeneous: for the samples with target 0 only."""
         if (dropped, homogeneous) not in self._known:
             k, d0 = len(self.signs), len(self.X)
             samples = self.target == 0 if homogeneous else np.full(len(self.y), True)
@@ -351,11 +390,9 @@ class _Region:
         point, weights = gordan(rows)
         if point[-1] > 0 and (rows @ point).min() > MARGIN_CLEAR:
             return _Outcome.FEASIBLE, space.start + size * (space.basis @ (point[:-1] / point[-1]))
-        if (total := weights[:-1].sum()) > 0:
-            weights = weights[:-1] / total
-            cancels = np.linalg.norm(weights @ moves) <= CERTIFICATE_ZERO
-            if cancels and weights @ base <= -CERTIFICATE_CLEAR:
-                return _Outcome.INFEASIBLE, space.start
+        # Cancelling weights need not show a violation, even where there is one; then it is asked for.
+        if _exclude(weights[:-1], moves, base) or _exclude(_violation(moves, base), moves, base):
+            return _Outcome.INFEASIBLE, space.start
         if self._blocked(index, sides, dropped):
             return _Outcome.TOUCHING, space.start
         return self._program(space, moves, base, size)
@@ -426,6 +463,23 @@ class _Region:
 def _rows(moves: FloatArray, index: list[int], sides: FloatArray) -> FloatArray:
     """The margins' dependence on v for the chosen cells and sides, one row a constraint."""
     return (sides[:, None, None] * moves[index]).reshape(len(index) * moves.shape[1], moves.shape[2])
+
+
+def _violation(moves: FloatArray, base: FloatArray) -> FloatArray:
+    """Weights proposed to show that `moves·v + base ≥ 0` has no solution (Farkas)."""
+    try:
+        return np.asarray(nnls(np.vstack([moves.T, base]), -np.eye(moves.shape[1] + 1)[-1])[0])
+    except RuntimeError:
+        return np.zeros(len(moves))
+
+
+def _exclude(weights: FloatArray, moves: FloatArray, base: FloatArray) -> bool:
+    """Whether nonnegative weights show by a clear distance that `moves·v + base ≥ 0` has no solution."""
+    total = float(weights.sum())
+    if total <= 0:
+        return False
+    cancels = np.linalg.norm(weights @ moves) <= CERTIFICATE_ZERO * total
+    return bool(cancels and weights @ base <= -CERTIFICATE_CLEAR * total)
 
 
 def _rank(singular: FloatArray) -> tuple[int, bool]:

@@ -22,13 +22,13 @@ def write_reports(results: dict[str, Any], folder: Path) -> list[Path]:
         KeyError: if a field of the results is missing.
     """
     # Imported here: the typesetters are not needed to run a check.
-    from verify.report.html import render_html
+    from verify.report.page import render_page
     from verify.report.pdf import render_pdf
     from verify.report.view import make_view
 
     view = make_view(results)
     html, pdf = folder / "report.html", folder / "report.pdf"
-    _replace(html, render_html(view).encode())
+    _replace(html, render_page(view).encode())
     _replace(pdf, render_pdf(view))
     return [html, pdf]
 

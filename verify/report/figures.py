@@ -7,9 +7,9 @@ no plotting library. The value axis is logarithmic, since volumes of e^-1000 are
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -39,6 +39,8 @@ _PANEL_HEIGHT = 190.0
 _ROW = 19.0
 _FOREST_MOST = 24  # more points than this are numbered along an axis, not named in rows
 _PANELS_IN_ROW = 3
+_NUMBERED = "number of the point in the table"
+_LONGEST = 46  # characters of a label
 _GLYPH = 5.6  # mean width of a glyph at 11 px, for placing text that cannot be measured
 
 
@@ -76,9 +78,7 @@ class _Panel:
 
 def check_figures(check: dict[str, Any]) -> list[Figure]:
     """The figures of one check of results.json; none where no point has a finite value."""
-    marks = [
-        _mark(number, point) for number, point in enumerate(check["points"], 1) if point["estimate"] is not None
-    ]
+    marks = [_mark(number, point) for number, point in enumerate(check["points"], 1) if point["estimate"] is not None]
     paths = [point["path"] for point in check["points"] if point["estimate"] is not None]
     marks_on = [(mark, path) for mark, path in zip(marks, paths, strict=True) if _is_visible(mark)]
     if not marks_on:
@@ -95,10 +95,11 @@ def check_figures(check: dict[str, Any]) -> list[Figure]:
 
 def _mark(number: int, point: dict[str, Any]) -> _Mark:
     estimate = point["estimate"]
-    ends = [numbers.log_number(estimate[key]) for key in ("log_lower", "log_estimate", "log_upper")]
+    lower, middle, upper = (numbers.log_number(estimate[key]) for key in ("log_lower", "log_estimate", "log_upper"))
     beside = tuple((item["label"], numbers.log_number(item["log_bound"])) for item in point["beside"])
     bound = numbers.log_number(point["log_bound"])
-    return _Mark(number, point["parameters"], 0.0, *ends, bound, beside, point["verdict"]["outcome"])
+    outcome = point["verdict"]["outcome"]
+    return _Mark(number, point["parameters"], 0.0, lower, middle, upper, bound, beside, outcome)
 
 
 def _finite(*values: float | None) -> list[float]:
@@ -126,7 +127,7 @@ def _arranged(marks_on: Sequence[tuple[_Mark, str | None]]) -> tuple[list[_Panel
             loose += marks
     if len(loose) > _FOREST_MOST:
         numbered = [_with_x(mark, float(mark.number)) for mark in loose]
-        panels.append(_Panel([], "number of the point in the table", numbered))
+        panels.append(_Panel([], _NUMBERED, numbered))
         loose = []
     return panels, sorted(loose, key=lambda mark: mark.number)
 
@@ -216,14 +217,12 @@ def _ticks(low: float, high: float) -> list[tuple[float, Pieces]]:
         return [(v, [("e", 0), (f"{v:.4g}".replace("-", "−"), 1)]) for v in (low, (low + high) / 2, high)]
     bottom, top = math.exp(low), math.exp(high)
     if decades > 0.6:
-        values = [
-            m * 10.0**e for e in range(math.floor(low / 2.3) - 1, math.ceil(high / 2.3) + 1) for m in (1, 2, 5)
-        ]
+        values = [m * 10.0**e for e in range(math.floor(low / 2.3) - 1, math.ceil(high / 2.3) + 1) for m in (1, 2, 5)]
     else:
         raw = (top - bottom) / 5
         unit = 10.0 ** math.floor(math.log10(raw))
-        step = next(unit * m for m in (1, 2, 5, 10) if unit * m >= raw)
-        values = [step * index for index in range(math.ceil(bottom / step), math.floor(top / step) + 1)]
+        width = next(unit * m for m in (1, 2, 5, 10) if unit * m >= raw)
+        values = [width * index for index in range(math.ceil(bottom / width), math.floor(top / width) + 1)]
     return [(math.log(v), _round_number(v)) for v in values if v > 0 and bottom <= v <= top]
 
 
@@ -250,7 +249,7 @@ class _Canvas:
             shift = (level - raised) * 4
             level = raised
             size = ' class="raised"' if raised else ""
-            body += f'<tspan{f" dy={chr(34)}{shift}{chr(34)}" if shift else ""}{size}>{escape(words)}</tspan>'
+            body += f"<tspan{f' dy={chr(34)}{shift}{chr(34)}' if shift else ''}{size}>{escape(words)}</tspan>"
         kind = f' class="{style}"' if style else ""
         self.parts.append(f'<text x="{at[0]:.1f}" y="{at[1]:.1f}" text-anchor="{anchor}"{kind}>{body}</text>')
 
@@ -303,12 +302,19 @@ def _css(outcome: str) -> str:
     return outcome.replace(" ", "-")
 
 
-def _draw_mark(canvas: _Canvas, mark: _Mark, frame: _Frame, at: Callable[[float], Place], across: Place) -> None:
-    """Draw one point; `at` places a value, `across` is the unit vector across the value axis."""
+def _draw_mark(
+    canvas: _Canvas, mark: _Mark, frame: _Frame, at: Callable[[float], Place], across: Place, reach: float = 8.0
+) -> None:
+    """Draw one point.
 
-    def offset(value: float, aside: float) -> Place:
+    `at` places a value, `across` is the unit vector across the value axis, `reach` half the length of a bound.
+    """
+
+    along = (across[1], -across[0])
+
+    def offset(value: float, aside: float, onward: float = 0.0) -> Place:
         x, y = at(value)
-        return x + aside * across[0], y + aside * across[1]
+        return x + aside * across[0] + onward * along[0], y + aside * across[1] + onward * along[1]
 
     style = f"bar {_css(mark.outcome)}"
     lower, upper = mark.lower, mark.upper
@@ -317,20 +323,19 @@ def _draw_mark(canvas: _Canvas, mark: _Mark, frame: _Frame, at: Callable[[float]
         canvas.line(at(start), at(end), style)
         for value, edge in ((lower, frame.low), (upper, frame.high)):
             if math.isinf(value):
-                inward = edge + math.copysign(0.03 * (frame.high - frame.low), value) * -1
-                canvas.curve([offset(inward, -3.2), at(edge), offset(inward, 3.2)], style)
+                inward = -math.copysign(6, value)
+                canvas.curve([offset(edge, -3.2, inward), at(edge), offset(edge, 3.2, inward)], style)
             else:
                 canvas.line(offset(value, -3), offset(value, 3), style)
-    for index, (_, value) in enumerate(mark.beside):
-        if _finite(value) and value is not None and frame.low <= value <= frame.high:
-            _shape(canvas, at(value), _BESIDES[index % len(_BESIDES)], "beside")
+    for index, (_, other) in enumerate(mark.beside):
+        if other is not None and frame.low <= other <= frame.high:
+            _shape(canvas, at(other), _BESIDES[index % len(_BESIDES)], "beside")
     if mark.bound is not None and not math.isnan(mark.bound):
-        canvas.line(offset(mark.bound, -8), offset(mark.bound, 8), "bound")
-        if mark.bound > frame.high or mark.bound < frame.low:
-            up = mark.bound > frame.high
-            tip, foot = (frame.high, -0.045) if up else (frame.low, 0.045)
-            inner = tip + foot * (frame.high - frame.low)
-            canvas.curve([offset(inner, -4), at(tip), offset(inner, 4)], "axis")
+        if frame.low <= mark.bound <= frame.high:
+            canvas.line(offset(mark.bound, -reach), offset(mark.bound, reach), "bound")
+        else:  # off the scale: an arrowhead at the edge that it is beyond
+            inward = -math.copysign(6, mark.bound)
+            canvas.curve([offset(mark.bound, -5, inward), at(mark.bound), offset(mark.bound, 5, inward)], "bound")
     if mark.estimate is not None and math.isfinite(mark.estimate):
         _symbol(canvas, at(mark.estimate), mark.outcome)
 
@@ -353,12 +358,10 @@ def _draw_panels(panels: Sequence[_Panel], frame: _Frame, check: dict[str, Any])
     return Figure(canvas.svg(_WIDTH, height), _alt(marks, check), _WIDTH, height)
 
 
-def _draw_panel(
-    canvas: _Canvas, panel: _Panel, frame: _Frame, corner: Place, width: float, *, first: bool
-) -> None:
+def _draw_panel(canvas: _Canvas, panel: _Panel, frame: _Frame, corner: Place, width: float, *, first: bool) -> None:
     left, top = corner
     bottom = top + _PANEL_HEIGHT
-    spread = _spread([mark.x for mark in panel.marks])
+    spread = _spread([mark.x for mark in panel.marks], even=panel.axis == _NUMBERED)
 
     def at(x: float, value: float) -> Place:
         return left + 16 + (width - 32) * spread(x), bottom - _PANEL_HEIGHT * frame.share(value)
@@ -366,8 +369,6 @@ def _draw_panel(
     if frame.shaded:
         ceiling = at(panel.marks[0].x, 0.0)[1]
         canvas.rectangle((left, top), width, ceiling - top, "vacuous-region")
-        if ceiling - top > 13:
-            canvas.text((left + 5, top + 11), "above 1: says nothing", style="small soft")
     for value, label in frame.ticks:
         y = at(panel.marks[0].x, value)[1]
         canvas.line((left, y), (left + width, y), "grid")
@@ -378,11 +379,11 @@ def _draw_panel(
         canvas.text((left, top - 6), _shortened(panel.title, int(width / _GLYPH)))
     end = -math.inf
     for x in sorted({mark.x for mark in panel.marks}):
-        label = numbers.parameter(x if x % 1 else int(x))
-        place, half = at(x, frame.low)[0], len(label) * _GLYPH / 2
+        shown = numbers.parameter(x if x % 1 else int(x))
+        place, half = at(x, frame.low)[0], len(shown) * _GLYPH / 2
         canvas.line((place, bottom), (place, bottom + 4), "axis")
         if place - half > end + 4:
-            canvas.text((place, bottom + 16), label, "middle")
+            canvas.text((place, bottom + 16), shown, "middle")
             end = place + half
     canvas.text((left + width / 2, bottom + 31), numbers.name(panel.axis or ""), "middle", "soft")
     bounds = [at(mark.x, mark.bound) for mark in panel.marks if mark.bound is not None]
@@ -397,16 +398,18 @@ def _draw_panel(
         ]
         if len(line) > 1:
             canvas.curve(line, "besides")
+    places = sorted({at(mark.x, frame.low)[0] for mark in panel.marks})
+    reach = min([8.0, *(0.45 * (after - before) for before, after in pairwise(places))])
     for mark in panel.marks:
-        _draw_mark(canvas, mark, frame, lambda value, x=mark.x: at(x, value), (1.0, 0.0))  # type: ignore[misc]
+        _draw_mark(canvas, mark, frame, lambda value, x=mark.x: at(x, value), (1.0, 0.0), reach)  # type: ignore[misc]
 
 
-def _spread(values: Sequence[float]) -> Callable[[float], float]:
-    """Map values to 0..1, on a log scale where they span a factor of eight."""
+def _spread(values: Sequence[float], *, even: bool) -> Callable[[float], float]:
+    """Map values to 0..1, on a log scale where they span a factor of eight and are not to be spaced evenly."""
     low, high = min(values), max(values)
     if low == high:
         return lambda _: 0.5
-    if low > 0 and high / low >= 8:
+    if low > 0 and high / low >= 8 and not even:
         return lambda value: math.log(value / low) / math.log(high / low)
     return lambda value: (value - low) / (high - low)
 
@@ -420,7 +423,7 @@ def _draw_rows(marks: Sequence[_Mark], frame: _Frame, check: dict[str, Any]) -> 
         ", ".join(f"{numbers.name(name)} = {numbers.parameter(mark.parameters.get(name, '—'))}" for name in names)
         for mark in marks
     ]
-    labels = [textwrap.shorten(f"{mark.number}. {label}", 46, placeholder=" …") for mark, label in zip(marks, labels, strict=True)]
+    labels = [_cut(f"{mark.number}. {label}") for mark, label in zip(marks, labels, strict=True)]
     left = min(280.0, 14 + _GLYPH * max(map(len, labels)))
     width = _WIDTH - left - 14
     height = _ROW * len(marks)
@@ -431,19 +434,17 @@ def _draw_rows(marks: Sequence[_Mark], frame: _Frame, check: dict[str, Any]) -> 
     if frame.shaded:
         edge = at(0, 0.0)[0]
         canvas.rectangle((edge, top), left + width - edge, height, "vacuous-region")
-        if left + width - edge > 118:
-            canvas.text((left + width - 4, top - 4), "above 1: says nothing", "end", "small soft")
     end = -math.inf
     for value, label in frame.ticks:
         x = at(0, value)[0]
         canvas.line((x, top), (x, top + height), "grid")
-        half = _GLYPH / 2 * sum(len(words) for words, _ in label)
+        half = _GLYPH / 2 * sum(len(part) for part, _ in label)
         if x - half > end + 6:
             canvas.text((x, top + height + 16), label, "middle")
             end = x + half
     canvas.line((left, top + height), (left + width, top + height), "axis")
-    for row, (mark, label) in enumerate(zip(marks, labels, strict=True)):
-        canvas.text((0, at(row, frame.low)[1] + 3.8), label)
+    for row, (mark, words) in enumerate(zip(marks, labels, strict=True)):
+        canvas.text((0, at(row, frame.low)[1] + 3.8), words)
         _draw_mark(canvas, mark, frame, lambda value, row=row: at(row, value), (0.0, 1.0))  # type: ignore[misc]
     total = top + height + 24
     return Figure(canvas.svg(_WIDTH, total), _alt(marks, check), _WIDTH, total)
@@ -459,16 +460,20 @@ def _legend(canvas: _Canvas, marks: Sequence[_Mark], frame: _Frame) -> float:
         items.append(("down to zero", lambda at: _arrow(canvas, at)))
     if any(mark.bound is not None for mark in marks):
         items.append(("bound", lambda at: canvas.line((at[0] - 7, at[1]), (at[0] + 7, at[1]), "bound")))
-    for index, (label, _) in enumerate(max((mark.beside for mark in marks), key=len)):
+    for index, (label, _) in enumerate(max((list(mark.beside) for mark in marks), key=len)):
         path = _BESIDES[index % len(_BESIDES)]
         values = [v for mark in marks for _, v in mark.beside[index : index + 1] if v is not None]
         hidden = sum(not frame.low <= v <= frame.high for v in values)
-        text = textwrap.shorten(label, 46, placeholder=" …") if " " in label else label[:46]
+        text = _cut(label)
         text += f" ({hidden} of {len(values)} off the scale)" if hidden else ""
         items.append((text, lambda at, p=path: _shape(canvas, at, p, "beside")))  # type: ignore[misc]
+    if frame.shaded:
+        items.append(
+            ("above 1: says nothing", lambda at: canvas.rectangle((at[0] - 7, at[1] - 5), 14, 10, "vacuous-region"))
+        )
     x, y = 9.0, 9.0
     for text, draw in items:
-        need = 16 + _GLYPH * len(text) + 16
+        need = 30 + 1.1 * _GLYPH * len(text)
         if x + need > _WIDTH and x > 9:
             x, y = 9.0, y + 17
         draw((x, y))
@@ -491,6 +496,10 @@ def _shortened(content: Pieces, most: int) -> Pieces:
         kept.append((words, level))
         most -= len(words)
     return kept
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _alt(marks: Sequence[_Mark], check: dict[str, Any]) -> str:

@@ -60,12 +60,52 @@ def formula(latex: str, *, block: bool = False) -> Formula:
 # --- LaTeX to a clean MathML tree ---------------------------------------------------------------------------
 
 _TAGS = set(
-    "math mrow mi mn mo mtext mspace msub msup msubsup munder mover munderover mfrac msqrt mroot mtable mtr mtd "
-    "mstyle mpadded".split()
+    [
+        "math",
+        "mrow",
+        "mi",
+        "mn",
+        "mo",
+        "mtext",
+        "mspace",
+        "msub",
+        "msup",
+        "msubsup",
+        "munder",
+        "mover",
+        "munderover",
+        "mfrac",
+        "msqrt",
+        "mroot",
+        "mtable",
+        "mtr",
+        "mtd",
+        "mstyle",
+        "mpadded",
+    ]
 )
 _ATTRIBUTES = set(
-    "display displaystyle scriptlevel stretchy form lspace rspace accent accentunder linethickness mathvariant "
-    "width minsize maxsize symmetric largeop movablelimits fence separator".split()
+    [
+        "display",
+        "displaystyle",
+        "scriptlevel",
+        "stretchy",
+        "form",
+        "lspace",
+        "rspace",
+        "accent",
+        "accentunder",
+        "linethickness",
+        "mathvariant",
+        "width",
+        "minsize",
+        "maxsize",
+        "symmetric",
+        "largeop",
+        "movablelimits",
+        "fence",
+        "separator",
+    ]
 )
 _STYLE = re.compile(r"[\w\s.:;%-]*")
 _ENTITY = re.compile(r"&(?!(?:lt|gt|amp|quot|apos);|#)(\w+);")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
@@ -90,14 +91,13 @@ def dependency_graph(nodes: Sequence[Node]) -> dict[str, Any]:
         places[node.id] = (x, y)
         x += node.width + _BETWEEN_NODES
         right = max(right, x - _BETWEEN_NODES)
-    height = (y + _HEIGHT if lonely else top - _BETWEEN_NODES - 6) + 4
+    height = max((y + _HEIGHT if lonely else top - _BETWEEN_NODES - 6) + 4, 8.0)
     body = [_edge(route.points) for route in routes.values()]
     body += [_node(node, places[node.id]) for node in nodes]
     width = right + 4
     size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" class="dag" {size}>{"".join(body)}</svg>'
-    used = [f"{known[a].label} uses {known[b].label}" for a, b in routes]
-    words = "; ".join(used) if used else "no statement uses another"
+    words = "; ".join(f"{known[a].label} uses {known[b].label}" for a, b in routes) or "no statement uses another"
     return {"svg": svg, "width": width, "height": height, "alt": f"Dependency graph: {words}."}
 
 
@@ -137,7 +137,7 @@ def _edge(points: Sequence[tuple[float, float]]) -> str:
     *_, (x, y) = points
     points = [*points[:-1], (x - 6, y)]
     path = f"M{points[0][0]:.1f} {points[0][1]:.1f}"
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         middle = (x0 + x1) / 2
         path += f"C{middle:.1f} {y0:.1f} {middle:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
     head = f"M{x:.1f} {y:.1f}l-8 -3.6v7.2Z"

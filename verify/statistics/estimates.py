@@ -7,6 +7,7 @@ too, so that one rule (`judge`) holds every quantity against every bound.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -127,38 +128,103 @@ class Counterexamples:
 
 
 @dataclass(frozen=True)
-class NestedTail:
-    """`P_X(V(X) > v)`, where each of several independent `X` has its own binomial count of `V(X)`.
+class NestedQuantile:
+    """The `1 − tail` quantile over `X` of a volume `V(X)`, each independent `X` with a binomial count of its own.
 
-    With `a` such that `P(Bin(n, v) >= a) <= eta` and `b` such that `P(Bin(n, v) < b) <= eta`:
-    `P(V > v) >= P(count >= a) - eta` and `P(V > v) <= P(count >= b)/(1 - eta)`, so exact intervals of the
-    outer frequencies give a valid interval for the tail although no `V(X)` is known.
+    For any threshold `v`, choose `a` and `b` such that `P(Bin(n, v) >= a) <= eta` and `P(Bin(n, v) < b) <= eta`.
+    Then `P(V > v) >= P(count >= a) − eta` and `P(V > v) <= P(count >= b)/(1 − eta)`, so exact intervals of the two
+    outer frequencies test whether the quantile is below or above `v`, although no `V(X)` is known. Inverting the
+    two tests gives the ends.
+
+    Attributes:
+        hits: certain hits for each `X`.
+        doubtful: undecided trials for each `X`.
+        trials: trials for each `X`.
+        tail: probability over `X` above the quantile, in (0, 1).
     """
 
-    counts_per_x: tuple[int, ...]
-    trials_per_x: int
-    log_threshold: float
+    hits: tuple[int, ...]
+    doubtful: tuple[int, ...]
+    trials: int
+    tail: float
     evidence: Evidence = field(default=Evidence.STATISTICAL, init=False)
 
     def interval(self, level: float) -> Interval:
-        """Interval for the tail probability; `eta` is a twentieth of the outer resolution."""
-        outer = len(self.counts_per_x)
-        threshold = math.exp(self.log_threshold) if self.log_threshold < 0 else 1.0
-        if threshold >= 1:
-            return Interval(-math.inf, -math.inf, -math.inf)
+        """Interval of the quantile, by bisection over thresholds."""
+        outer = len(self.hits)
         eta = 0.05 / outer
-        surely = int(binom.isf(eta, self.trials_per_x, threshold)) + 1
-        maybe = int(binom.ppf(eta, self.trials_per_x, threshold))
-        above = sum(count >= surely for count in self.counts_per_x)
-        near = sum(count >= maybe for count in self.counts_per_x)
-        low = math.exp(clopper_pearson(above, outer, level).lower) - eta
-        high = math.exp(clopper_pearson(near, outer, level).upper) / (1 - eta)
-        plain = sum(count > threshold * self.trials_per_x for count in self.counts_per_x) / outer
-        return Interval(log(max(low, 0.0)), log(plain), min(0.0, log(high)))
+        possible = [sure + maybe for sure, maybe in zip(self.hits, self.doubtful, strict=True)]
+
+        def above(threshold: float) -> bool:
+            """The quantile is shown to be at least `threshold`."""
+            least = int(binom.isf(eta, self.trials, threshold)) + 1
+            frequency = clopper_pearson(sum(count >= least for count in self.hits), outer, level)
+            return math.exp(frequency.lower) - eta > self.tail
+
+        def below(threshold: float) -> bool:
+            """The quantile is shown to be at most `threshold`."""
+            least = int(binom.ppf(eta, self.trials, threshold))
+            frequency = clopper_pearson(sum(count >= least for count in possible), outer, level)
+            return math.exp(frequency.upper) / (1 - eta) <= self.tail
+
+        ordered = sorted(self.hits)
+        middle = ordered[min(outer - 1, math.ceil((1 - self.tail) * outer) - 1)] / self.trials
+        lower, upper = log(_bisect(above)), log(_bisect(lambda v: not below(v), rounding_up=True))
+        return Interval(lower, min(max(log(middle), lower), upper), upper)
 
     def counts(self) -> dict[str, int]:
-        """Outer and inner sample sizes."""
-        return {"trials": len(self.counts_per_x), "inner": self.trials_per_x}
+        """Number of `X`, trials for each, and all hits."""
+        return {
+            "trials": len(self.hits),
+            "inner": self.trials,
+            "hits": sum(self.hits),
+            "doubtful": sum(self.doubtful),
+        }
+
+
+def _bisect(holds: Callable[[float], bool], rounding_up: bool = False) -> float:
+    """Where a test that holds for small thresholds stops to hold, on a log scale; on the cautious side."""
+    low, high = 1e-12, 1.0
+    if not holds(low):
+        return low if rounding_up else 0.0
+    if holds(high * (1 - 1e-12)):
+        return 1.0
+    while high / low > 1.001:
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return high if rounding_up else low
+
+
+@dataclass(frozen=True)
+class CertifiedQuantile:
+    """The `tail` quantile over `X` of a volume known for each `X` only through a proved lower bound.
+
+    The lower end is an order statistic of the bounds; the upper end is one, since nothing bounds the volume from
+    above.
+
+    Attributes:
+        log_bounds: natural log of the proved lower bound, one for each independent `X`; `-inf` where there is none.
+        tail: probability over `X` below the quantile.
+    """
+
+    log_bounds: tuple[float, ...]
+    tail: float
+    evidence: Evidence = field(default=Evidence.STATISTICAL, init=False)
+
+    def interval(self, level: float) -> Interval:
+        """Distribution-free interval of the quantile of the bounds, from below."""
+        ordered = sorted(self.log_bounds)
+        total = len(ordered)
+        if not 0 < self.tail < 1:
+            return Interval(-math.inf, ordered[0], 0.0)
+        # The k-th smallest exceeds the quantile only if fewer than k bounds lie below it.
+        rank = int(binom.ppf(level, total, self.tail))
+        lower = ordered[rank - 1] if rank >= 1 else -math.inf
+        return Interval(lower, ordered[min(total - 1, int(self.tail * total))], 0.0)
+
+    def counts(self) -> dict[str, int]:
+        """Number of `X`."""
+        return {"trials": len(self.log_bounds)}
 
 
 def judge(estimate: Estimate, relation: Relation, log_bound: float, level: float) -> Verdict:
@@ -222,11 +288,15 @@ def _judge_universal(estimate: Counterexamples, interval: Interval) -> Verdict:
     exhaustive = estimate.evidence in (Evidence.EXACT, Evidence.WITNESS)
     if estimate.count:
         return Verdict(
-            Outcome.VIOLATED, estimate.evidence, f"{estimate.count} of {estimate.trials} instances contradict it"
+            Outcome.VIOLATED,
+            estimate.evidence,
+            f"{estimate.count} of {estimate.trials} instances contradict it",
         )
     if estimate.doubtful:
         return Verdict(
-            Outcome.UNDECIDED, estimate.evidence, f"{estimate.doubtful} of {estimate.trials} could not be decided"
+            Outcome.UNDECIDED,
+            estimate.evidence,
+            f"{estimate.doubtful} of {estimate.trials} could not be decided",
         )
     text = f"no counterexample among {estimate.trials} instances"
     if not exhaustive:

@@ -42,5 +42,7 @@ def smallest_margin(delta: float, pairs: int, d0: int) -> float:
         ValueError: if `d0 < 2`, `pairs < 1` or `delta` is outside (0, 1).
     """
     if d0 < 2 or pairs < 1 or not 0 < delta < 1:
-        raise ValueError(f"got delta = {delta}, pairs = {pairs}, d0 = {d0}; expected 0 < delta < 1, pairs >= 1, d0 >= 2")
+        raise ValueError(
+            f"got delta = {delta}, pairs = {pairs}, d0 = {d0}; expected 0 < delta < 1, pairs >= 1, d0 >= 2"
+        )
     return math.sqrt(float(betaincinv(0.5, (d0 - 1) / 2, delta / pairs)))

@@ -1,0 +1,208 @@
+"""The sentences of the report, computed from the results."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+SIGNS = {"holds": "✓", "violated": "✗", "undecided": "?", "vacuous": "∅", "not applicable": "–", "error": "!"}
+LEGEND_OUTCOMES = {
+    "holds": "the claim was supported, by the evidence named beside it and only as far as that reaches",
+    "violated": "the claim was refuted: its bound lies outside what was proved or measured",
+    "undecided": "looked at, and neither supported nor refuted; an asymptotic claim gets no further by simulation",
+    "vacuous": "the bound says nothing here, such as a probability of at most 1 or more",
+    "not applicable": "outside the assumptions, or not reached in this run; it neither helps nor hurts",
+    "error": "the computation failed; the message is shown",
+}
+LEGEND_EVIDENCE = {
+    "proof": "every step was decided symbolically, given the statements it uses",
+    "exact": "all cases were enumerated, or the value was computed in exact arithmetic",
+    "certified": "a computation that errs on one side only, with a stated small probability",
+    "witness": "one example was constructed and checked; enough for “there is”, or against “for all”",
+    "statistical": "random samples, with intervals that hold at the level of the whole run",
+    "trend": "sizes along a path; it leans (supports or against), but a trend alone never makes a claim hold",
+}
+LEGEND_OTHER = {
+    "control": "the same check on a claim, or on samples, known to be false: it must be rejected, or the check "
+    "supports nothing",
+    "interval": "contains the true value but for the run's level, shared among all comparisons; zero hits have a "
+    "positive upper end",
+    "log ratio": "the log of the measured value over the log of the bound; above 1 the value is below the bound",
+}
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+
+def count(number: int, singular: str, plural: str | None = None) -> str:
+    """`three statements`, `42 points`."""
+    word = _NUMBERS[number] if number < len(_NUMBERS) else f"{number}"
+    return f"{word} {singular if number == 1 else plural or singular + 's'}"
+
+
+def listing(items: Iterable[str]) -> str:
+    """`A, B and C`."""
+    names = list(items)
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"
+
+
+def label(statement: dict[str, Any]) -> str:
+    """What a statement is called in its source, such as `Theorem 6`; its id where the source does not say."""
+    number = str(statement["citation"]["number"]).strip()
+    if not number:
+        return str(statement["id"])
+    return number if any(char.isalpha() for char in number) else f"{str(statement['kind']).capitalize()} {number}"
+
+
+def main_work(results: dict[str, Any]) -> str:
+    """The work that most statements come from."""
+    works = Counter(statement["citation"]["work"] for statement in results["statements"])
+    return works.most_common(1)[0][0] if works else "no statement"
+
+
+def summary(results: dict[str, Any]) -> str:
+    """The run in one paragraph."""
+    outcomes, controls = results["summary"]["outcomes"], results["summary"]["controls"]
+    total = sum(outcomes.values())
+    shown = [f"{number} {outcome}" for outcome in SIGNS if (number := outcomes.get(outcome, 0))]
+    verb = "was" if total == 1 else "were"
+    text = f"{_sentence(count(total, 'statement'))} {verb} checked"
+    text += f": {listing(shown)}. " if shown else ". "
+    points = sum(len(check["points"]) for item in results["statements"] for check in item["checks"])
+    if points:
+        text += f"The checks look at {count(points, 'parameter point')}. "
+    if controls["total"]:
+        text += (
+            f"Controls, which are checks of claims known to be false and must be rejected: {controls['rejected']} "
+            f"rejected of {controls['looked_at']} that could be judged, {controls['total']} in all. "
+        )
+    run = results["run"]
+    text += (
+        f"The probability that any verdict on statistical evidence is wrong is at most {run['level']:g}, "
+        f"shared by {count(run['comparisons'], 'comparison')}."
+    )
+    if run["capped"]:
+        text += " The time budget ended the run early: some points have fewer samples than planned, or none."
+    if run["interrupted"]:
+        text += " The run was interrupted: what was not reached is not applicable here."
+    if results["broken_modules"]:
+        text += f" {_sentence(count(len(results['broken_modules']), 'module'))} could not be loaded."
+    return text
+
+
+def answers(results: dict[str, Any]) -> list[dict[str, str]]:
+    """The reader's three questions with their answers."""
+    return [
+        {"question": "Is it right?", "answer": _is_it_right(results)},
+        {"question": "Where does it say nothing?", "answer": _where_silent(results)},
+        {"question": "Could the checks have said no?", "answer": _could_fail(results)},
+    ]
+
+
+def _is_it_right(results: dict[str, Any]) -> str:
+    statements = results["statements"]
+    work = main_work(results)
+    by_outcome = {outcome: [s for s in statements if s["verdict"]["outcome"] == outcome] for outcome in SIGNS}
+    parts = []
+    violated = by_outcome["violated"]
+    if violated:
+        named = [f"{label(item)} ({item['verdict']['evidence'] or 'no evidence'})" for item in violated]
+        parts.append(f"Not all of it: {listing(named)} came out violated.")
+    elif statements:
+        parts.append(f"Nothing that was checked of {work} came out violated.")
+    holding: dict[str, list[str]] = {}
+    for item in by_outcome["holds"]:
+        holding.setdefault(item["verdict"]["evidence"] or "no evidence", []).append(label(item))
+    if holding:
+        ranked = [evidence for evidence in (*LEGEND_EVIDENCE, "no evidence") if evidence in holding]
+        shown = "; ".join(f"{listing(holding[evidence])} ({evidence})" for evidence in ranked)
+        parts.append(f"What holds: {shown}.")
+    trends = [item for item in by_outcome["undecided"] if item["verdict"]["evidence"] == "trend"]
+    if trends:
+        parts.append(f"No finite run can decide an asymptotic claim: {_leanings(trends)}.")
+    others = [item for item in by_outcome["undecided"] if item not in trends]
+    if others:
+        parts.append(f"Undecided for another reason: {listing(map(label, others))}.")
+    if by_outcome["error"]:
+        parts.append(f"The computation failed for {listing(map(label, by_outcome['error']))}.")
+    confirmed = [f for item in statements for f in item["findings"] if f["verdict"]["outcome"] == "holds"]
+    if confirmed:
+        found = count(len(confirmed), "finding")
+        parts.append(f"A computation confirmed {found} about the text as printed, listed below.")
+    return " ".join(parts) or "Nothing was checked."
+
+
+def _leanings(trends: Sequence[dict[str, Any]]) -> str:
+    groups = [
+        ("the sizes that were measured support {}", "supports"),
+        ("they speak against {}", "against"),
+        ("they do not resolve {}", None),
+    ]
+    shown: list[str] = []
+    for text, leaning in groups:
+        named = [label(item) for item in trends if item["verdict"]["leaning"] == leaning]
+        if named:
+            words = text if shown or leaning == "supports" else text.replace("they", "the sizes that were measured")
+            shown.append(words.format(listing(named)))
+    return "; ".join(shown)
+
+
+def _where_silent(results: dict[str, Any]) -> str:
+    vacuous, outside, unresolved = [], [], []
+    for item in results["statements"]:
+        points = [point for check in item["checks"] for point in check["points"]]
+        looked = [point for point in points if point["estimate"] is not None]
+        empty = sum(point["verdict"]["outcome"] == "vacuous" for point in points)
+        apart = sum(point["verdict"]["outcome"] == "not applicable" for point in points)
+        open_ = sum(
+            point["verdict"]["outcome"] == "undecided" and point["verdict"]["leaning"] is None for point in looked
+        )
+        total = len(points)
+        if empty or item["verdict"]["outcome"] == "vacuous":
+            vacuous.append(f"{label(item)} ({empty} of {total} points)" if empty else label(item))
+        if apart:
+            outside.append(f"{label(item)} ({apart} of {total})")
+        if open_:
+            unresolved.append(f"{label(item)} ({open_} of {total})")
+    parts = []
+    if vacuous:
+        parts.append(f"The bound is vacuous, and so says nothing, at points of {listing(vacuous)}.")
+    else:
+        parts.append("No bound was vacuous at a point that was checked.")
+    if outside:
+        parts.append(f"Points outside the assumptions or not reached: {listing(outside)}.")
+    if unresolved:
+        parts.append(f"Points that this sample size does not resolve: {listing(unresolved)}.")
+    broken = [
+        f"{assumption['id']} of {label(item)}"
+        for item in results["statements"]
+        for assumption in item["assumptions"]
+        if assumption["on_data"] is False
+    ]
+    if broken:
+        parts.append(f"The data break {listing(broken)}, so these statements do not speak about them.")
+    return " ".join(parts)
+
+
+def _could_fail(results: dict[str, Any]) -> str:
+    controls = results["summary"]["controls"]
+    if not controls["total"]:
+        return "There were no controls in this run, so this is not known."
+    missed = [
+        f"“{control['name']}” of {label(item)}"
+        for item in results["statements"]
+        for check in item["checks"]
+        for control in check["controls"]
+        if control["looked_at"] and not control["rejected"]
+    ]
+    if controls["looked_at"] == 0:
+        return "No control could be judged in this run, so this is not known."
+    text = f"Every control that could be judged was rejected ({controls['rejected']} of {controls['looked_at']})."
+    if missed:
+        were = "was" if len(missed) == 1 else "were"
+        text = f"Not everywhere: {listing(missed)} should have been rejected and {were} not."
+    rest = controls["total"] - controls["looked_at"]
+    return f"{text} {_sentence(count(rest, 'control'))} could not be judged." if rest else text
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
