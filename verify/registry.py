@@ -151,7 +151,7 @@ def _reading_order(name: str) -> tuple[object, ...]:
 def _import(name: str) -> ModuleType | Broken:
     try:
         return importlib.import_module(name)
-    except Exception as error:  # a plug-in may raise anything; it must not take the others with it
+    except (Exception, SystemExit) as error:  # a plug-in may raise anything; it must not take the others along
         return Broken(name, f"{type(error).__name__}: {error}")
 
 
@@ -164,7 +164,7 @@ def _import_file(file: Path) -> ModuleType | Broken:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # as above
+    except (Exception, SystemExit) as error:  # as above
         del sys.modules[name]
         return Broken(str(file), f"{type(error).__name__}: {error}")
     return module

@@ -364,7 +364,7 @@ def _pieces(plan: Plan, code: str) -> Iterator[_Piece]:
 
 
 def _code_hash(plan: Plan, registry: Registry) -> str:
-    """Hash of the code that chunks depend on: the engine, and every module that holds a statement's neighbours."""
+    """Hash of the code that chunks depend on: the engine, and every package or file that holds a statement."""
     roots = {Path(__file__).parent}
     for item in plan.statements:
         module = registry.modules[item.id]

@@ -106,7 +106,10 @@ def combine(verdicts: Iterable[Verdict]) -> Verdict:
         evidence = weakest(part.evidence for part in deciding)
     leanings = {part.leaning for part in deciding}
     leaning = leanings.pop() if len(leanings) == 1 else None
-    return Verdict(outcome, evidence, _count(parts) if len(parts) > 1 else parts[0].text, leaning)
+    if len(parts) == 1:
+        return Verdict(outcome, evidence, parts[0].text, leaning)
+    reason = deciding[0].text if outcome in (Outcome.VIOLATED, Outcome.ERROR) else ""
+    return Verdict(outcome, evidence, f"{_count(parts)}: {reason}" if reason else _count(parts), leaning)
 
 
 def _count(parts: list[Verdict]) -> str:

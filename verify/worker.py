@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -55,12 +54,7 @@ def initialise(surroundings: Surroundings) -> None:
     """
     global _state
     limits = threadpool_limits(1)
-    _state = _State(surroundings, _registry(surroundings.folders), get_backend(surroundings.backend), limits)
-
-
-@lru_cache
-def _registry(folders: tuple[str, ...]) -> Registry:
-    return discover(folders)
+    _state = _State(surroundings, discover(surroundings.folders), get_backend(surroundings.backend), limits)
 
 
 def sampler_at(check: Check, control: int | None) -> Sampler:

@@ -185,6 +185,9 @@ def memorize_exact(
                 W, z, gate_of = _assemble(data, labels, rho, gates, sweep, extra, solve)
             except (ZeroDivisionError, GeneralPositionError):  # a dependent block: try the next start
                 continue
+            # Exact means checked: the forward pass knows nothing of gates, and refuses a zero pre-activation.
+            if forward_exact(W.tolist(), z.tolist(), data, rho) != labels.tolist():
+                raise AssertionError("the construction missed the labels; please report these samples")
             return ExactMemorizer(W.tolist(), z.tolist(), gates.tolist(), gate_of)
     raise GeneralPositionError(
         f"no sweep of {_EXACT_PLANES} planes found blocks of {min(d0, N)} independent samples; "

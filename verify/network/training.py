@@ -37,13 +37,11 @@ class Trained:
         W: first layers, `(B, d1, d0)`.
         z: second layers, `(B, d1)`.
         loss: mean squared errors, `(B,)`.
-        gradient: norms of the gradient as `relative_gradient` gives them, `(B,)`.
     """
 
     W: Array
     z: Array
     loss: Array
-    gradient: Array
 
 
 def train(W: Array, z: Array, X: Array, y: Array, slope: float, *, steps: int = 120) -> Trained:
@@ -82,7 +80,7 @@ def train(W: Array, z: Array, X: Array, y: Array, slope: float, *, steps: int = 
         size = xp.sum(J**2, axis=(1, 2)) / J.shape[2]
         damping = xp.where(better, damping / 5, damping * 4)
         damping = xp.where(damping < LEAST_DAMPING, LEAST_DAMPING * xp.ones_like(damping), damping)
-    return Trained(W, z, loss, gradient)
+    return Trained(W, z, loss)
 
 
 def residual(W: Array, z: Array, X: Array, y: Array, slope: float) -> Array:
@@ -91,21 +89,21 @@ def residual(W: Array, z: Array, X: Array, y: Array, slope: float) -> Array:
 
 
 def relative_gradient(W: Array, z: Array, X: Array, y: Array, slope: float) -> Array:
-    """`‖Jᵀe‖/(‖J‖‖y‖)`, `(B,)`, with `J` the derivative of the outputs; zero where the loss is stationary."""
+    """`‖Jᵀe‖/(‖J‖‖y‖)`, `(B,)`, with `J` the derivative of the outputs; zero where the loss is stationary.
+
+    Taken, like `least_curvature`, with first layers scaled to unit length. That leaves the network as it is, and
+    the answer then does not depend on how a neuron's two layers share its size: a huge `w_i` beside a tiny `z_i`
+    would make any gradient look small.
+    """
+    W, z = _unit(W, z)
     e, J = _linearised(W, z, X, y, slope)
     return _relative(J, e, y)
 
 
 def least_curvature(W: Array, z: Array, X: Array, y: Array, slope: float) -> Array:
-    """Smallest eigenvalue of the Hessian of the loss, as a fraction of the Gauss–Newton part's trace, `(B,)`.
-
-    First layers are scaled to unit length, which leaves the network as it is, so that the answer does not depend
-    on how a neuron's two layers share its size.
-    """
+    """Smallest eigenvalue of the Hessian of the loss, as a fraction of the trace of `JᵀJ`, `(B,)`."""
     xp = array_api_compat.array_namespace(W, z, X, y)
-    length = xp.sqrt(xp.sum(W**2, axis=-1))
-    length = xp.where(length > 0, length, xp.ones_like(length))
-    W, z = W / length[:, :, None], z * length
+    W, z = _unit(W, z)
     batch, width, features = W.shape
     e, J = _linearised(W, z, X, y, slope)
     H = xp.matmul(xp.matrix_transpose(J), J)
@@ -121,6 +119,14 @@ def least_curvature(W: Array, z: Array, X: Array, y: Array, slope: float) -> Arr
     lower = xp.concat([xp.matrix_transpose(block), low], axis=2)
     values = xp.linalg.eigvalsh(H - xp.concat([upper, lower], axis=1))
     return xp.min(values, axis=-1) / xp.where(trace > 0, trace, xp.ones_like(trace))
+
+
+def _unit(W: Array, z: Array) -> tuple[Array, Array]:
+    """The same networks with first layers of unit length; neurons with `w_i = 0` stay as they are."""
+    xp = array_api_compat.array_namespace(W, z)
+    length = xp.sqrt(xp.sum(W**2, axis=-1))
+    length = xp.where(length > 0, length, xp.ones_like(length))
+    return W / length[:, :, None], z * length
 
 
 def _linearised(W: Array, z: Array, X: Array, y: Array, slope: float) -> tuple[Array, Array]:

@@ -98,7 +98,7 @@ def _mark(number: int, point: dict[str, Any]) -> _Mark:
     lower, middle, upper = (numbers.log_number(estimate[key]) for key in ("log_lower", "log_estimate", "log_upper"))
     beside = tuple((item["label"], numbers.log_number(item["log_bound"])) for item in point["beside"])
     bound = numbers.log_number(point["log_bound"])
-    outcome = point["verdict"]["outcome"]
+    outcome = _LEANINGS.get(point["verdict"]["leaning"], point["verdict"]["outcome"])
     return _Mark(number, point["parameters"], 0.0, lower, middle, upper, bound, beside, outcome)
 
 
@@ -272,9 +272,12 @@ class _Canvas:
         return f'<svg xmlns="http://www.w3.org/2000/svg" class="fig" {box}>{"".join(self.parts)}</svg>'
 
 
+_LEANINGS = {"supports": "leans for", "against": "leans against"}  # told apart from one another, all undecided
 _SHAPES = {  # path around the origin, and whether it is filled
     "holds": ("M-3.6 0a3.6 3.6 0 1 0 7.2 0a3.6 3.6 0 1 0 -7.2 0Z", "solid"),
     "violated": ("M-3.6 -3.6L3.6 3.6M-3.6 3.6L3.6 -3.6", "bar"),
+    "leans for": ("M-3.6 0a3.6 3.6 0 1 0 7.2 0a3.6 3.6 0 1 0 -7.2 0Z", "solid"),
+    "leans against": ("M-3.6 -3.6L3.6 3.6M-3.6 3.6L3.6 -3.6", "bar"),
     "undecided": ("M-3.4 0a3.4 3.4 0 1 0 6.8 0a3.4 3.4 0 1 0 -6.8 0Z", "hollow"),
     "vacuous": ("M-3.2 -3.2H3.2V3.2H-3.2Z", "hollow"),
     "not applicable": ("M-3.6 0H3.6", "bar"),
@@ -299,7 +302,7 @@ def _symbol(canvas: _Canvas, at: Place, outcome: str) -> None:
 
 
 def _css(outcome: str) -> str:
-    return outcome.replace(" ", "-")
+    return "undecided" if outcome in _LEANINGS.values() else outcome.replace(" ", "-")
 
 
 def _draw_mark(
@@ -309,7 +312,6 @@ def _draw_mark(
 
     `at` places a value, `across` is the unit vector across the value axis, `reach` half the length of a bound.
     """
-
     along = (across[1], -across[0])
 
     def offset(value: float, aside: float, onward: float = 0.0) -> Place:
@@ -460,7 +462,10 @@ def _legend(canvas: _Canvas, marks: Sequence[_Mark], frame: _Frame) -> float:
         items.append(("down to zero", lambda at: _arrow(canvas, at)))
     if any(mark.bound is not None for mark in marks):
         items.append(("bound", lambda at: canvas.line((at[0] - 7, at[1]), (at[0] + 7, at[1]), "bound")))
-    for index, (label, _) in enumerate(max((list(mark.beside) for mark in marks), key=len)):
+    most: tuple[tuple[str, float | None], ...] = ()
+    for mark in marks:
+        most = mark.beside if len(mark.beside) > len(most) else most
+    for index, (label, _) in enumerate(most):
         path = _BESIDES[index % len(_BESIDES)]
         values = [v for mark in marks for _, v in mark.beside[index : index + 1] if v is not None]
         hidden = sum(not frame.low <= v <= frame.high for v in values)

@@ -399,7 +399,8 @@ def _counts(counts: dict[str, int]) -> str:
         return numbers.NOTHING
     if "hits" in counts and "trials" in counts:
         against = f" : {counts['against']}" if "against" in counts else ""
-        text = f"{counts['hits']}{against} of {counts['trials']}"
+        inner = f"×{counts['inner']}" if "inner" in counts else ""
+        text = f"{counts['hits']}{against} of {counts['trials']}{inner}"
         return text + (f", {counts['doubtful']} doubtful" if counts.get("doubtful") else "")
     return ", ".join(f"{value} {name}" for name, value in counts.items())
 

@@ -53,6 +53,15 @@ def test_exact_network_fits_exactly_with_the_stated_width(N, d0, slope):
     assert forward_exact(found.W, found.z, X, slope) == y  # raises at a zero pre-activation
 
 
+@pytest.mark.parametrize("seed", range(10))  # at seed 6 a gate stands in the second half-turn
+def test_exact_network_wherever_the_balanced_start_lies(seed):
+    rng = np.random.default_rng([12, 3, seed])
+    X, y = rng.integers(-50, 51, (3, 12)).tolist(), [1, 0, 1, 1] * 3
+    found = memorize_exact(X, y, 0)
+    assert forward_exact(found.W, found.z, X, 0) == y
+    assert len(found.z) == 8
+
+
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(st.data())
 def test_exact_network_for_small_lattice_data(data):

@@ -53,7 +53,7 @@ def test_each_path_has_a_panel(results):
     (figure,) = figures.check_figures(_by_name(results, "paths"))
     assert "3/4" in figure.svg
     assert "N / log" in figure.svg.replace("</tspan>", "") or "log" in figure.svg
-    assert "8 undecided" in figure.alt
+    assert "8 leans for" in figure.alt
 
 
 def test_nothing_finite_is_no_figure(results):

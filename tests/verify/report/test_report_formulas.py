@@ -13,8 +13,8 @@ from verify.report.formulas import formula, parse, pieces
 from verify.typesetting import latex
 
 FORMULAS = [
-    r"\mathbb{E}_X V(L_\varepsilon) \mathrel{\dot{\le}} e^{- \gamma_{\varepsilon} N^{3/4} \left(d_{0} d_{1}\right)^{1/4}}",
-    r"\gamma_\varepsilon = \begin{cases} 0.23 \varepsilon^{3/4} & \text{for}\: \rho = 0 \\ 1 & \text{otherwise} \end{cases}",
+    r"\mathbb{E}_X V(L_\varepsilon) \mathrel{\dot{\le}} e^{- \gamma_{\varepsilon} \left(d_{0} d_{1}\right)^{1/4}}",
+    r"\gamma_\varepsilon = \begin{cases} 0.23 \varepsilon & \text{for}\: \rho = 0 \\ 1 & \text{otherwise} \end{cases}",
     r"{\binom{a}{b}} \leq \left(\frac{e a}{b}\right)^{b}",
     r"\sum_{k=0}^{n} {\binom{n}{k}} p^{k} \prod_{i=1}^{m} x_{i}",
     r"\sum_{\substack{1 \leq i \leq N \\ j \leq d_1}} a_{ij}",
