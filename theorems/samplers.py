@@ -32,7 +32,8 @@ def _first_order(point: Point, draw: Draw) -> Tally:
         y = draw.rng.integers(0, 2, (batch, n)).astype(np.float64)
     else:
         n, d0 = data.samples, data.features
-        batch = int(np.clip(2e9 / (n**3 / 3 + d1 * n * (d0 + n)), 1, 512))
+        # A singular value decomposition of G is what a rank-deficient region costs.
+        batch = int(np.clip(2e10 / (20 * n * min(n, d0 * d1) ** 2), 1, 512))
         X, y = draw.backend.asarray(data.X), data.y
     W = draw.normal(batch, d1, d0)
     found = regions.kernels(W, X, rho)

@@ -184,11 +184,6 @@ def _points(
         if error:
             reports.append(PointReport(site, Verdict(Outcome.ERROR, None, error), assumptions=status))
             continue
-        broken = [name for name, holds in status if holds is False]
-        if broken and plan.settings.data is None:
-            text = f"outside {', '.join(broken)}"
-            reports.append(PointReport(site, Verdict(Outcome.NOT_APPLICABLE, None, text), assumptions=status))
-            continue
         if tally is None:
             reports.append(PointReport(site, Verdict(Outcome.NOT_APPLICABLE, None, "not reached"), assumptions=status))
             continue
@@ -211,6 +206,10 @@ def _judged(
 ) -> PointReport:
     log_bound = claim.log_bound(**site.point)
     verdict = judge(estimate, claim.relation, log_bound, plan.level)
+    broken = [name for name, holds in status if holds is False]
+    if broken:
+        # What was measured is shown, but the claim is not made here and so can neither hold nor fail.
+        verdict = Verdict(Outcome.NOT_APPLICABLE, None, f"{', '.join(broken)} is not satisfied, so nothing is claimed here")
     beside = tuple((label, other.log_bound(**site.point)) for label, other in check.beside)
     return PointReport(site, verdict, log_bound, estimate.interval(plan.level), estimate.counts(), beside, status)
 
@@ -233,7 +232,7 @@ def _verdict_of_points(claim: Claim, points: Sequence[PointReport]) -> Verdict:
 def trend(points: Sequence[PointReport]) -> Verdict:
     """What the points of one path say about an asymptotic claim, whose leading term is read at each size.
 
-    `violated` needs at least two resolved sizes, all of them against. The path supports the claim when its
+    `violated` needs at least two resolved sizes, all of them against; sizes that lie on no path never give it. The path supports the claim when its
     largest resolved size does. In all other cases, and always short of a violation, the outcome is undecided.
     """
     errors = [report for report in points if report.verdict.outcome is Outcome.ERROR]
@@ -248,7 +247,8 @@ def trend(points: Sequence[PointReport]) -> Verdict:
     shown = [f"{ratio:.2f}" for ratio in ratios if ratio is not None]
     text = f"log quantity / log bound along the path: {' → '.join(shown)}" if shown else "no size was resolved"
     against = [report for report in resolved if report.verdict.leaning is Leaning.AGAINST]
-    if len(resolved) >= 2 and len(against) == len(resolved):
+    on_a_path = all(report.site.scaling is not None for report in resolved)
+    if on_a_path and len(resolved) >= 2 and len(against) == len(resolved):
         return Verdict(Outcome.VIOLATED, Evidence.TREND, f"against it at every size; {text}", Leaning.AGAINST)
     leaning = resolved[-1].verdict.leaning if resolved else None
     return Verdict(Outcome.UNDECIDED, Evidence.TREND, text, leaning)

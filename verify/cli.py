@@ -21,6 +21,8 @@ from verify.errors import InputError
 
 EXIT_USAGE = 2
 EXIT_CRASH = 3
+# The Gram matrix of a data set and its factors grow with the square of its samples.
+MAX_SAMPLES = 2000
 _SIGNS = {
     "holds": ("✓", "green"),
     "violated": ("✗", "red"),
@@ -138,7 +140,7 @@ def run_command(
         slope=slope,
         level=level,
         folders=folders,
-        data=None if data is None else load(data),
+        data=None if data is None else load(data).subset(MAX_SAMPLES, seed),
     )
     folder = Path(out) if out else Path("reports") / datetime.now().strftime("%Y-%m-%dT%H%M%S")
     with _progress(quiet) as progress:

@@ -39,6 +39,17 @@ class Dataset:
         """Input dimension, `d0`."""
         return int(self.X.shape[0])
 
+    def subset(self, limit: int, seed: int) -> Dataset:
+        """At most `limit` samples, drawn with `seed` such that both labels stay; the set itself where it is no larger."""
+        if self.samples <= limit:
+            return self
+        rng = np.random.default_rng(seed)
+        kept = np.concatenate([rng.permutation(np.flatnonzero(self.y == label))[:1] for label in (0.0, 1.0)])
+        others = rng.permutation(np.setdiff1d(np.arange(self.samples), kept))[: limit - kept.size]
+        chosen = np.sort(np.concatenate([kept, others]))
+        name = f"{self.name} ({limit} of {self.samples} samples, drawn with seed {seed})"
+        return Dataset.from_arrays(self.X[:, chosen].T, self.y[chosen], name)
+
     @classmethod
     def from_arrays(cls, X: NDArray[np.generic], y: NDArray[np.generic], name: str = "arrays") -> Dataset:
         """Validate `X` (samples × features, as in scikit-learn) and `y` (samples).

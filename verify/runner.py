@@ -156,8 +156,15 @@ class Plan:
 
 
 def sites(check: Check, settings: Settings, control: Control | None = None) -> tuple[Site, ...]:
-    """The points of a check, or of one of its controls, under the run's settings; each once."""
+    """The points of a check, or of one of its controls, under the run's settings; each once.
+
+    On a user's data there is one size and no path, so an asymptotic claim cannot be contradicted there, nor can a
+    mutant of it: its controls have no points.
+    """
     if settings.data is not None:
+        mutant = control.claim if control is not None else None
+        if mutant is not None and mutant.relation.is_asymptotic:
+            return ()
         points = check.data_points(settings.data) if check.data_points else ()
         located = [Site(_adjusted(point, settings)) for point in points]
     elif control is not None and control.points is not None:

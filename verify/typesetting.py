@@ -8,6 +8,7 @@ from typing import Any
 
 import sympy as sp
 from sympy.printing.latex import LatexPrinter
+from sympy.printing.precedence import PRECEDENCE
 
 NAMES = {"epsilon": r"\varepsilon", "gamma_epsilon": r"\gamma_{\varepsilon}", "d1star": "d_1^{*}"}
 
@@ -22,7 +23,12 @@ class _Printer(LatexPrinter):
         return NAMES.get(expr.name) or str(super()._print_Symbol(expr, **options))
 
     def _print_Mul(self, expr: sp.Mul) -> str:
-        """Join `d0**(1/4) * d1**(1/4)`, which SymPy splits for positive symbols, into one power."""
+        """Join `d0**(1/4) * d1**(1/4)`, which SymPy splits for positive symbols, and keep decimals as decimals."""
+        if expr.could_extract_minus_sign():
+            return f"- {self.parenthesize(-expr, PRECEDENCE['Mul'], strict=True)}"
+        coefficient, product = expr.as_coeff_Mul()
+        if isinstance(coefficient, sp.Rational) and coefficient.q in (10, 100, 1000):
+            return f"{float(coefficient):g} {self.parenthesize(product, PRECEDENCE['Mul'], strict=True)}"
         groups: dict[sp.Rational, list[sp.Expr]] = defaultdict(list)
         rest = []
         for factor in sp.Mul.make_args(expr):
@@ -36,17 +42,13 @@ class _Printer(LatexPrinter):
         powers = [
             sp.Pow(sp.Mul(*bases, evaluate=False), exponent, evaluate=False) for exponent, bases in groups.items()
         ]
-        plain = sp.Mul(*rest)
         body = " ".join(self._joined_power(power) for power in powers)
-        if plain == 1:
-            return body
-        if plain == -1:
-            return f"- {body}"
-        return f"{self.parenthesize(plain, 50)} {body}"
+        plain = sp.Mul(*rest)
+        return body if plain == 1 else f"{self.parenthesize(plain, PRECEDENCE['Mul'], strict=True)} {body}"
 
     def _joined_power(self, power: sp.Pow) -> str:
         base, exponent = power.args
-        inner = " ".join(self.parenthesize(factor, 50) for factor in sp.Mul.make_args(base))
+        inner = " ".join(self.parenthesize(factor, PRECEDENCE['Mul'], strict=True) for factor in sp.Mul.make_args(base))
         if len(sp.Mul.make_args(base)) > 1:
             inner = rf"\left({inner}\right)"
         return f"{inner}^{{{exponent.p}/{exponent.q}}}"

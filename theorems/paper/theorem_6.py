@@ -52,8 +52,8 @@ s, t, u = sp.symbols("s t u", positive=True)
 
 
 def data_points(data: Dataset) -> tuple[Point, ...]:
-    """Widths at which a user's set has about half, once and twice as many parameters as samples."""
-    widths = sorted({max(1, round(factor * data.samples / data.features)) for factor in (0.5, 1.0, 1.5, 2.0)})
+    """Widths at which a user's set has a tenth to twice as many parameters as samples."""
+    widths = sorted({max(1, round(factor * data.samples / data.features)) for factor in (0.1, 0.25, 0.5, 1.0, 2.0)})
     return tuple(Point(N=data.samples, d0=data.features, d1=width, epsilon=0.1, rho=0.0) for width in widths)
 
 

@@ -52,7 +52,7 @@ def _make_subset(source: Path, target: Path) -> None:
     options = subset.Options()
     options.layout_features = ["ssty", "dtls", "flac", "kern", "mark", "mkmk"]
     options.hinting = False
-    font = TTFont(source)
+    font = TTFont(source, recalcTimestamp=False)
     subsetter = subset.Subsetter(options)
     subsetter.populate(unicodes={code for first, last in _RANGES for code in range(first, last + 1)})
     subsetter.subset(font)

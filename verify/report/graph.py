@@ -1,15 +1,16 @@
-"""The dependency graph: an arrow from each statement to those it uses, in layers from left to right."""
+"""The dependency graph: an arrow from each statement to those it uses, in layers from left to right.
+
+The layout is the usual one for layered graphs: layers by the longest chain of uses, an order within layers that
+crosses few edges, then heights that keep edges straight. It depends on the order of the statements only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
-
-from grandalf.graphs import Edge, Graph, Vertex
-from grandalf.layouts import SugiyamaLayout
 
 STYLE = """
 .dag text{font-family:var(--figure-font);font-size:12px;fill:var(--ink)}.dag .under{font-size:10.5px;fill:var(--soft)}
@@ -24,9 +25,15 @@ STYLE = """
 .dag .error rect{stroke:var(--error);stroke-width:2.4;stroke-dasharray:7 2 2 2}
 .dag a:hover rect,.dag a:focus rect{fill:var(--wash)}
 """
-_HEIGHT, _BETWEEN_LAYERS, _BETWEEN_NODES = 38.0, 46.0, 14.0
+_HEIGHT, _BETWEEN_LAYERS, _BETWEEN_NODES, _MARGIN = 38.0, 46.0, 14.0, 3.0
+_BEND_HEIGHT = 4.0
 _GLYPH = 6.1
 _PAGE = 720.0
+_SWEEPS = 24
+
+# What stands in a layer: a statement by its id, or the place where a long edge (user, used) crosses the layer.
+_Item = str | tuple[str, str, int]
+_Neighbours = Mapping[_Item, Sequence[_Item]]
 
 
 @dataclass(frozen=True)
@@ -42,95 +49,162 @@ class Node:
 
     @property
     def width(self) -> float:
-        """Room for the longer of the two lines."""
+        """Room for the longer of the two lines, in pixels."""
         return 24 + _GLYPH * max(len(self.label), 0.88 * len(self.under))
-
-
-class _View:
-    """What grandalf needs of a node; it lays layers out downwards, so width and height change places."""
-
-    def __init__(self, node: Node) -> None:
-        self.w, self.h = _HEIGHT, node.width
-        self.xy = (0.0, 0.0)
-
-
-class _Route:
-    def __init__(self) -> None:
-        self.points: list[tuple[float, float]] = []
-
-    def setpath(self, points: list[tuple[float, float]]) -> None:
-        self.points = list(points)
 
 
 def dependency_graph(nodes: Sequence[Node]) -> dict[str, Any]:
     """SVG, size in pixels, and the same in words; statements that use nothing and are not used stand below."""
     known = {node.id: node for node in nodes}
-    vertices = {node.id: Vertex(node.id) for node in nodes}
-    routes: dict[tuple[str, str], _Route] = {}
-    edges = []
+    edges = [
+        (node.id, used) for node in nodes for used in dict.fromkeys(node.uses) if used in known and used != node.id
+    ]
+    linked = {end for edge in edges for end in edge}
+    places, routes, right, bottom = _lay_out([node for node in nodes if node.id in linked], edges)
+    x, y, wide = _MARGIN, bottom + (_BETWEEN_NODES if linked else 0.0), max(right, _PAGE)
     for node in nodes:
-        vertices[node.id].view = _View(node)
-        for used in dict.fromkeys(node.uses):
-            if used in known and used != node.id:
-                edge = Edge(vertices[node.id], vertices[used])
-                edge.view = routes[node.id, used] = _Route()
-                edges.append(edge)
-    linked = {end for pair in routes for end in pair}
-    places: dict[str, tuple[float, float]] = {}
-    top, right = 4.0, 0.0
-    if edges:
-        graph = Graph([vertices[node.id] for node in nodes if node.id in linked], edges)
-        for component in graph.C:
-            bottom, far = _lay_out(component, known, routes, places, top)
-            top, right = bottom + _BETWEEN_NODES + 6, max(right, far)
-    lonely = [node for node in nodes if node.id not in linked]
-    x, y, wide = 2.0, top, max(right, _PAGE)
-    for node in lonely:
-        if x > 2 and x + node.width > wide:
-            x, y = 2.0, y + _HEIGHT + _BETWEEN_NODES
-        places[node.id] = (x, y)
-        x += node.width + _BETWEEN_NODES
-        right = max(right, x - _BETWEEN_NODES)
-    height = max((y + _HEIGHT if lonely else top - _BETWEEN_NODES - 6) + 4, 8.0)
-    body = [_edge(route.points) for route in routes.values()]
-    body += [_node(node, places[node.id]) for node in nodes]
-    width = right + 4
+        if node.id not in linked:
+            if x > _MARGIN and x + node.width > wide:
+                x, y = _MARGIN, y + _HEIGHT + _BETWEEN_NODES
+            places[node.id] = (x, y)
+            right, bottom = max(right, x + node.width), y + _HEIGHT
+            x += node.width + _BETWEEN_NODES
+    width, height = right + _MARGIN, bottom + _MARGIN
+    body = [_edge(route) for route in routes] + [_node(node, places[node.id]) for node in nodes]
     size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" class="dag" {size}>{"".join(body)}</svg>'
-    words = "; ".join(f"{known[a].label} uses {known[b].label}" for a, b in routes) or "no statement uses another"
+    words = "; ".join(f"{known[a].label} uses {known[b].label}" for a, b in edges) or "no statement uses another"
     return {"svg": svg, "width": width, "height": height, "alt": f"Dependency graph: {words}."}
 
 
 def _lay_out(
-    component: Any,
-    known: dict[str, Node],
-    routes: dict[tuple[str, str], _Route],
-    places: dict[str, tuple[float, float]],
-    top: float,
-) -> tuple[float, float]:
-    """Place one connected component below `top`; returns its lower and its right end."""
-    layout = SugiyamaLayout(component)
-    layout.xspace, layout.yspace = _BETWEEN_NODES, _BETWEEN_LAYERS
-    roots = [vertex for vertex in component.sV if not vertex.e_in()]
-    layout.init_all(roots=roots or None)
-    layout.draw(6)
-    ids = [vertex.data for vertex in component.sV]
-    middles = {vertex.data: (vertex.view.xy[1], vertex.view.xy[0]) for vertex in component.sV}
-    left = min(x - known[name].width / 2 for name, (x, _) in middles.items())
-    upper = min(y for _, y in middles.values()) - _HEIGHT / 2
-    for name in ids:
-        x, y = middles[name]
-        places[name] = (x - left + 2 - known[name].width / 2, y - upper + top - _HEIGHT / 2)
-    for (user, used), route in routes.items():
-        if user in middles:
-            inner = [(y - left + 2, x - upper + top) for x, y in route.points[1:-1]]
-            start = (places[user][0] + known[user].width, places[user][1] + _HEIGHT / 2)
-            end = (places[used][0], places[used][1] + _HEIGHT / 2)
-            route.points = [start, *inner, end]
-    return (
-        max(places[name][1] for name in ids) + _HEIGHT,
-        max(places[name][0] + known[name].width for name in ids),
-    )
+    nodes: Sequence[Node], edges: Sequence[tuple[str, str]]
+) -> tuple[dict[str, tuple[float, float]], list[list[tuple[float, float]]], float, float]:
+    """Corners of the nodes, routes of the edges, and the right and lower end of it all."""
+    if not nodes:
+        return {}, [], _MARGIN, _MARGIN
+    depth = _depths([node.id for node in nodes], edges)
+    last = max(depth.values())
+    layers: list[list[_Item]] = [[node.id for node in nodes if last - depth[node.id] == k] for k in range(last + 1)]
+    chains: list[list[_Item]] = []
+    for user, used in edges:
+        crossed = range(last - depth[user] + 1, last - depth[used])
+        for k in crossed:
+            layers[k].append((user, used, k))
+        chains.append([user, *((user, used, k) for k in crossed), used])
+    before: dict[_Item, list[_Item]] = {item: [] for layer in layers for item in layer}
+    after: dict[_Item, list[_Item]] = {item: [] for layer in layers for item in layer}
+    for chain in chains:
+        for one, next_one in pairwise(chain):
+            after[one].append(next_one)
+            before[next_one].append(one)
+    layers = _ordered(layers, before, after)
+    middle = _heights(layers, before, after)
+    sizes = {node.id: node.width for node in nodes}
+    columns: list[tuple[float, float]] = []
+    left = _MARGIN
+    for layer in layers:
+        width = max((sizes[item] for item in layer if isinstance(item, str)), default=0.0)
+        columns.append((left, left + width))
+        left += width + _BETWEEN_LAYERS
+    column = {item: columns[k] for k, layer in enumerate(layers) for item in layer}
+    places = {node.id: (column[node.id][0], middle[node.id] - _HEIGHT / 2) for node in nodes}
+    routes = []
+    for chain in chains:
+        start, *bends, end = chain
+        route = [(column[start][0] + sizes[str(start)], middle[start]), (column[start][1], middle[start])]
+        route += [(x, middle[item]) for item in bends for x in column[item]]
+        routes.append([*route, (column[end][0], middle[end])])
+    lowest = max(middle[item] + _room(item) / 2 for item in middle)
+    return places, routes, columns[-1][1], lowest
+
+
+def _depths(names: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, int]:
+    """Length of the longest chain of uses below each node; an edge that would close a circle is left out."""
+    uses: dict[str, list[str]] = {name: [] for name in names}
+    for user, used in edges:
+        uses[user].append(used)
+    depth: dict[str, int] = {}
+
+    def visit(name: str, above: tuple[str, ...]) -> int:
+        if name not in depth:
+            below = [visit(used, (*above, name)) for used in uses[name] if used not in above and used != name]
+            depth[name] = 1 + max(below, default=-1)
+        return depth[name]
+
+    for name in names:
+        visit(name, ())
+    return depth
+
+
+def _ordered(layers: list[list[_Item]], before: _Neighbours, after: _Neighbours) -> list[list[_Item]]:
+    """Sort each layer by the mean place of its neighbours, to and fro; the order with fewest crossings wins."""
+    best, fewest = [list(layer) for layer in layers], _crossings(layers, after)
+    for sweep in range(_SWEEPS):
+        forward = sweep % 2 == 0
+        order = range(1, len(layers)) if forward else range(len(layers) - 2, -1, -1)
+        for k in order:
+            near, beside = (before, layers[k - 1]) if forward else (after, layers[k + 1])
+            place = {item: index for index, item in enumerate(beside)}
+            wishes: dict[_Item, float] = {}
+            for index, item in enumerate(layers[k]):
+                found = [place[other] for other in near[item] if other in place]
+                wishes[item] = sum(found) / len(found) if found else float(index)
+            layers[k] = sorted(layers[k], key=wishes.__getitem__)
+        crossings = _crossings(layers, after)
+        if crossings < fewest:
+            best, fewest = [list(layer) for layer in layers], crossings
+    return best
+
+
+def _crossings(layers: Sequence[Sequence[_Item]], after: _Neighbours) -> int:
+    total = 0
+    for layer, following in pairwise(layers):
+        place = {item: index for index, item in enumerate(following)}
+        ends = [(k, place[other]) for k, item in enumerate(layer) for other in after[item] if other in place]
+        total += sum((a[0] - b[0]) * (a[1] - b[1]) < 0 for a, b in combinations(ends, 2))
+    return total
+
+
+def _room(item: _Item) -> float:
+    return _HEIGHT if isinstance(item, str) else _BEND_HEIGHT
+
+
+def _heights(layers: Sequence[Sequence[_Item]], before: _Neighbours, after: _Neighbours) -> dict[_Item, float]:
+    """The middle of each item: near the mean of its neighbours, apart from those above and below it."""
+    middle: dict[_Item, float] = {}
+    for layer in layers:
+        top = 0.0
+        for item in layer:
+            middle[item] = top + _room(item) / 2
+            top += _room(item) + _BETWEEN_NODES
+    for sweep in range(_SWEEPS):
+        for layer in layers if sweep % 2 == 0 else layers[::-1]:
+            wishes = []
+            for item in layer:
+                near = [*before[item], *after[item]]
+                wishes.append(sum(middle[other] for other in near) / len(near) if near else middle[item])
+            gaps = [0.0] + [(_room(a) + _room(b)) / 2 + _BETWEEN_NODES for a, b in pairwise(layer)]
+            for item, height in zip(layer, _apart(wishes, gaps), strict=True):
+                middle[item] = height
+    highest = min(middle[item] - _room(item) / 2 for item in middle)
+    return {item: height - highest + _MARGIN for item, height in middle.items()}
+
+
+def _apart(wishes: Sequence[float], gaps: Sequence[float]) -> list[float]:
+    """The values nearest to the wishes (least squares) of which each exceeds the one before by its gap."""
+    offsets: list[float] = []
+    for gap in gaps:
+        offsets.append((offsets[-1] if offsets else 0.0) + gap)
+    # Pool adjacent violators: blocks of (sum, count) whose means must not decrease.
+    blocks: list[tuple[float, int]] = []
+    for wish, offset in zip(wishes, offsets, strict=True):
+        blocks.append((wish - offset, 1))
+        while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] >= blocks[-1][0] / blocks[-1][1]:
+            (one, first), (other, second) = blocks[-2:]
+            blocks[-2:] = [(one + other, first + second)]
+    levels = [total / count for total, count in blocks for _ in range(count)]
+    return [level + offset for level, offset in zip(levels, offsets, strict=True)]
 
 
 def _edge(points: Sequence[tuple[float, float]]) -> str:

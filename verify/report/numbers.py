@@ -84,7 +84,7 @@ def parameter(value: Any) -> str:
     """A parameter's value; long fractions are cut to six digits."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return (f"{value:.6g}" if isinstance(value, float) else str(value)).replace("-", "−")
 
 
 def name(identifier: str) -> str:

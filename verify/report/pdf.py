@@ -63,7 +63,7 @@ def _compile(data: Any, images: dict[str, str]) -> bytes:
             format="pdf",
             ignore_system_fonts=True,
             pdf_standards=["ua-1"],
-            timestamp=0,
+            timestamp=data["started"],
         )
     return content
 

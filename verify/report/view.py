@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from verify.report import numbers, words
@@ -65,6 +66,7 @@ def make_view(results: dict[str, Any]) -> dict[str, Any]:
         "summary": words.summary(results),
         "answers": words.answers(results),
         "stamp": _stamp(results),
+        "started": _started(results["times"].get("started")),
         "run": _run_facts(results),
         "command": results["run"]["command"],
         "seed": results["run"]["seed"],
@@ -121,6 +123,14 @@ def _verdict(verdict: dict[str, Any], parts: str = "parts") -> dict[str, Any]:
         "words": " · ".join([*named, *([lean] if lean else [])]),
         "text": text,
     }
+
+
+def _started(moment: Any) -> int:
+    """Seconds since 1970 of an ISO date and time; 0 where there is none."""
+    try:
+        return max(0, int(datetime.fromisoformat(str(moment)).timestamp()))
+    except (ValueError, OverflowError, OSError):
+        return 0
 
 
 def _stamp(results: dict[str, Any]) -> str:

@@ -246,16 +246,18 @@ def judge(estimate: Estimate, relation: Relation, log_bound: float, level: float
         return _judge_universal(estimate, interval)
     if math.isnan(log_bound) or math.isnan(interval.lower) or math.isnan(interval.upper):
         return Verdict(Outcome.ERROR, None, "the bound or the estimate is not a number")
-    if log_bound == -math.inf and relation is not Relation.AT_LEAST and isinstance(estimate, Proportion):
+    if log_bound == -math.inf and relation in (Relation.EQUAL, Relation.AT_MOST) and isinstance(estimate, Proportion):
         # A probability that is to be zero: one hit refutes it, none supports it down to a resolution.
         return _judge_universal(Counterexamples(estimate.hits, estimate.trials, estimate.doubtful), interval)
     exact = isinstance(estimate, Exact)
-    if relation.is_upper and log_bound >= 0 and not exact:
-        return Verdict(Outcome.VACUOUS, estimate.evidence, "a probability is below this bound anyway")
-    if relation.is_lower and log_bound == -math.inf:
-        return Verdict(Outcome.VACUOUS, estimate.evidence, "every probability is above this bound anyway")
     slack = 1e-9 * max(1.0, abs(log_bound)) if exact and math.isfinite(log_bound) else 0.0
     supported, refuted = _compare(interval, relation, log_bound, slack)
+    # A ratio, unlike a probability, can exceed a bound above one; then the bound is wrong, not vacuous.
+    if relation.is_upper and log_bound >= 0 and not exact and not refuted:
+        thing = "a ratio of at least one" if isinstance(estimate, Odds) else "every probability"
+        return Verdict(Outcome.VACUOUS, estimate.evidence, f"{thing} is within this bound")
+    if relation.is_lower and log_bound == -math.inf:
+        return Verdict(Outcome.VACUOUS, estimate.evidence, "every probability is above this bound anyway")
     if relation.is_asymptotic:
         leaning = Leaning.SUPPORTS if supported else Leaning.AGAINST if refuted else None
         text = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy.special import betaincinv
+from scipy.special import betainccinv, betaincinv
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ def clopper_pearson(hits: int, trials: int, level: float, doubtful: int = 0) -> 
         raise ValueError(f"got level {level}; expected a number strictly between 0 and 1")
     most = hits + doubtful
     lower = 0.0 if hits == 0 else float(betaincinv(hits, trials - hits + 1, level / 2))
-    upper = 1.0 if most == trials else float(betaincinv(most + 1, trials - most, 1 - level / 2))
+    # From the complement: 1 - level / 2 would round away a small level.
+    upper = 1.0 if most == trials else float(betainccinv(most + 1, trials - most, level / 2))
     return Interval(log(lower), log(hits / trials), log(upper))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 HOSTILE = (
     "<script>alert(1)</script> </style> #panic() $x$ \\ ] } \" ' */ // [link] \x1b[31mred\x07 \u202egnp.exe "
-    "日本語 🙂 a\u0307 ⩽̇ " + "W" * 400 + " {{ 7*7 }} {% raw %} &lt;b&gt; \ud800 javascript:alert(1)"
+    "日本語 🙂 a\u0307 ⩽̇ " + "W" * 90 + " {{ 7*7 }} {% raw %} &lt;b&gt; \ud800 javascript:alert(1)"
 )
 
 
@@ -333,7 +333,7 @@ def hostile_results() -> dict[str, Any]:
     made["statements"][0]["claim"]["latex"] = r"\text{</math><script>alert(1)</script> #panic() \" \\ } ] $ // */}"
     made["statements"][0]["claim"]["where"] = [
         r"\operatorname{panic}() \# \$ \& \% \_ \{ ; : , / // \text{a\"b}",
-        "x" * 3000,
+        "x" * 600,
     ]
     made["statements"][1]["checks"][0]["points"][0]["parameters"] = {HOSTILE: HOSTILE, "N": math.pi}
     return made

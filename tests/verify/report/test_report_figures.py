@@ -1,3 +1,4 @@
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -101,3 +102,15 @@ def test_graph_of_one_and_of_none():
 
 def test_graph_survives_a_circle():
     assert dependency_graph([_node("a", "b"), _node("b", "a"), _node("c", "c")])["svg"].count("<rect") == 3
+
+
+def test_graph_of_many_stays_inside_its_frame():
+    names = [f"t{index}" for index in range(20)]
+    nodes = [_node(name, *names[index % 3 : index : 4]) for index, name in enumerate(names)]
+    made = dependency_graph(nodes)
+    for element in ET.fromstring(made["svg"]).iter():
+        if element.get("class") == "edge":
+            places = [float(word) for word in re.findall(r"[\d.-]+", element.get("d", ""))]
+            assert min(places[1::2]) >= 0
+            assert max(places[1::2]) <= made["height"]
+            assert max(places[::2]) <= made["width"]
