@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from scipy.integrate import quad
+from scipy.optimize import brentq
 from scipy.special import betaln, gammaln
 
 from verify.expressions import BoundFunction
@@ -108,15 +109,23 @@ def log_all_positive(m: int, t: int, d: int) -> float:
 
 
 def _log_two_rows(t: int, d: int) -> float:
-    """`log ∫₀^π ((π−θ)/2π)^t sin^{d−2}θ dθ / B((d−1)/2, ½)`, scaled by the integrand's maximum."""
+    """`log ∫₀^π ((π−θ)/2π)^t sin^{d−2}θ dθ / B((d−1)/2, ½)` for `d >= 3`.
+
+    The integrand is log-concave: it is integrated in units of its width at the maximum, from there to either side.
+    """
 
     def log_integrand(angle: float) -> float:
         if not 0 < angle < math.pi:
             return -math.inf
         return t * math.log((math.pi - angle) / (2 * math.pi)) + (d - 2) * math.log(math.sin(angle))
 
-    grid = np.linspace(0, math.pi, 2001)[1:-1]
-    values = np.array([log_integrand(angle) for angle in grid])
-    peak, top = float(grid[values.argmax()]), float(values.max())
-    area, _ = quad(lambda angle: math.exp(log_integrand(angle) - top), 0, math.pi, points=[peak], limit=200)
-    return top + math.log(area) - float(betaln((d - 1) / 2, 0.5))
+    def slope(angle: float) -> float:
+        return (d - 2) / math.tan(angle) - t / (math.pi - angle)
+
+    peak = float(brentq(slope, min(1e-3, (d - 2) / t) / 10, math.pi / 2, xtol=1e-300, rtol=1e-14))
+    width = (t / (math.pi - peak) ** 2 + (d - 2) / math.sin(peak) ** 2) ** -0.5
+    top = log_integrand(peak)
+    ends = (-peak / width, (math.pi - peak) / width)
+    inside = [part for part in (-20.0, -5.0, 0.0, 5.0, 20.0, 100.0) if ends[0] < part < ends[1]]
+    area, _ = quad(lambda part: math.exp(log_integrand(peak + width * part) - top), *ends, points=inside, limit=200)
+    return top + math.log(area * width) - float(betaln((d - 1) / 2, 0.5))

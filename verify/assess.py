@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 
 from verify.asymptotics import Scaling
 from verify.runner import Outcomes, Plan, Site, sites
 from verify.statements import Assumption, Check, Claim, Control, Derivation, Statement
-from verify.statistics.estimates import Estimate, judge
+from verify.statistics.estimates import Estimate, is_universal, judge
 from verify.statistics.intervals import Interval
 from verify.verdicts import Evidence, Leaning, Outcome, Verdict, combine, weakest
 from verify.worker import sampler_at
@@ -28,6 +28,7 @@ class PointReport:
     counts: Mapping[str, int] | None = None
     beside: tuple[tuple[str, float], ...] = ()
     assumptions: tuple[tuple[str, bool | None], ...] = ()
+    universal: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,12 +185,19 @@ def _points(
         if error:
             reports.append(PointReport(site, Verdict(Outcome.ERROR, None, error), assumptions=status))
             continue
+        broken = [name for name, holds in status if holds is False]
+        outside = Verdict(Outcome.NOT_APPLICABLE, None, f"{', '.join(broken)} is not satisfied, so nothing is claimed here")
+        if broken and plan.settings.data is None:
+            reports.append(PointReport(site, outside, assumptions=status))
+            continue
         if tally is None:
             reports.append(PointReport(site, Verdict(Outcome.NOT_APPLICABLE, None, "not reached"), assumptions=status))
             continue
         try:
             estimate = read(tally, site.point)
-            reports.append(_judged(plan, site, check, claim, estimate, status))
+            report = _judged(plan, site, check, claim, estimate, status)
+            # On data, what was measured is shown all the same; the claim is not made and can neither hold nor fail.
+            reports.append(replace(report, verdict=outside) if broken else report)
         except Exception as failure:  # a reader comes from a module; it must not take the others with it
             text = f"{type(failure).__name__}: {failure}"
             reports.append(PointReport(site, Verdict(Outcome.ERROR, None, text), assumptions=status))
@@ -206,12 +214,9 @@ def _judged(
 ) -> PointReport:
     log_bound = claim.log_bound(**site.point)
     verdict = judge(estimate, claim.relation, log_bound, plan.level)
-    broken = [name for name, holds in status if holds is False]
-    if broken:
-        # What was measured is shown, but the claim is not made here and so can neither hold nor fail.
-        verdict = Verdict(Outcome.NOT_APPLICABLE, None, f"{', '.join(broken)} is not satisfied, so nothing is claimed here")
+    universal = is_universal(estimate, claim.relation, log_bound)
     beside = tuple((label, other.log_bound(**site.point)) for label, other in check.beside)
-    return PointReport(site, verdict, log_bound, estimate.interval(plan.level), estimate.counts(), beside, status)
+    return PointReport(site, verdict, log_bound, estimate.interval(plan.level), estimate.counts(), beside, status, universal)
 
 
 def _status(assumption: Assumption, site: Site, plan: Plan) -> bool | None:

@@ -313,8 +313,9 @@ def _board(results: dict[str, Any], files: Sequence[Path]) -> None:
         words = " · ".join(part for part in (verdict["outcome"], verdict["evidence"]) if part)
         words += f", {verdict['leaning']}" if verdict["leaning"] else ""
         controls = [control for check in row["checks"] for control in check["controls"]]
-        rejected = sum(control["rejected"] for control in controls)
-        tail = f"controls {rejected}/{len(controls)}" if controls else "no controls"
+        looked = [control for control in controls if control["looked_at"]]
+        rejected = sum(control["rejected"] for control in looked)
+        tail = f"controls {rejected}/{len(looked)}" if looked else ""
         # click drops the colour where the output is no terminal; NO_COLOR asks for the same.
         head = click.style(f"{sign} {row['id']:<{width}}  {words:<32}", fg=None if "NO_COLOR" in os.environ else colour)
         click.echo(f"{head}  {tail}")

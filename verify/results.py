@@ -208,6 +208,7 @@ def _point(report: PointReport) -> dict[str, Any]:
         "path": None if report.site.scaling is None else report.site.scaling.latex(),
         "estimate": None if report.interval is None else _interval(report.interval),
         "counts": dict(report.counts or {}),
+        "universal": report.universal,
         "log_bound": number(report.log_bound),
         "beside": [{"label": label, "log_bound": number(value)} for label, value in report.beside],
         "assumptions": dict(report.assumptions),

@@ -168,7 +168,8 @@ def sites(check: Check, settings: Settings, control: Control | None = None) -> t
         points = check.data_points(settings.data) if check.data_points else ()
         located = [Site(_adjusted(point, settings)) for point in points]
     elif control is not None and control.points is not None:
-        located = [Site(_adjusted(point, settings)) for point in control.points]
+        paths = dict(check.located())
+        located = [Site(_adjusted(point, settings), paths.get(point)) for point in control.points]
     else:
         located = [Site(_adjusted(point, settings), scaling) for point, scaling in check.located()]
     return tuple(dict.fromkeys(located))

@@ -292,7 +292,7 @@ STATEMENT = Statement(
             ),
             sampler=EXACT,
             read=read,
-            grid=(*_SMALL, Point(N=4, d0=1, rho=0.0)),
+            grid=_SMALL,
             chunks=2,
             controls=(_CONSTANT, _DIRECTION),
         ),

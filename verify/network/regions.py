@@ -33,6 +33,11 @@ CLEAR_ABOVE = 1e-9
 # Kernel coordinates and outputs are computed with errors near 1e-15/CLEAR_ABOVE at worst.
 COORDINATE_ZERO = 1e-11
 COORDINATE_CLEAR = 1e-6
+# Kernel vectors are long where columns are short. Between columns further apart than this, a coordinate that is not
+# zero could come out below COORDINATE_ZERO, and a singular value below NULL_BELOW.
+COLUMNS_APART = 1e-7
+# Squares of smaller numbers lose digits to gradual underflow.
+_UNDERFLOW = 1e-280
 # Up to here a batch is factorised column by column; above, LAPACK takes one matrix at a time.
 _BATCHED_CHOLESKY = 160
 
@@ -69,7 +74,7 @@ def errors_above(epsilon: float, samples: int) -> int:
 
     The decimal that was written is meant, not its nearest binary fraction: `errors_above(0.1, 30) == 4`.
     """
-    return math.floor(Fraction(repr(epsilon)) * samples) + 1
+    return math.floor(Fraction(repr(float(epsilon))) * samples) + 1
 
 
 def kernels(W: Array, X: Array, slope: float) -> Kernels:
@@ -86,6 +91,10 @@ def kernels(W: Array, X: Array, slope: float) -> Kernels:
     if W.ndim != 3 or X.ndim not in (2, 3):
         raise ValueError(
             f"got W with {W.ndim} axes and X with {X.ndim}; expected (B, d1, d0) and (B, d0, N) or (d0, N)"
+        )
+    if X.ndim == 3 and X.shape[0] != W.shape[0]:
+        raise ValueError(
+            f"got {W.shape[0]} first layers and {X.shape[0]} data sets; expected as many, or one X (d0, N)"
         )
     xp = array_api_compat.array_namespace(W, X)
     A = pattern(W, X, slope)
@@ -164,9 +173,7 @@ def zero_residual(found: Kernels, y: NDArray[np.float64]) -> Event:
     return Event(found.batch - misses.hits - misses.doubtful, misses.doubtful)
 
 
-def _event_of_errors(
-    surely: NDArray[np.intp], maybe: NDArray[np.intp], found: Kernels, epsilon: float
-) -> Event:
+def _event_of_errors(surely: NDArray[np.intp], maybe: NDArray[np.intp], found: Kernels, epsilon: float) -> Event:
     return _threshold(surely, maybe, errors_above(epsilon, found.projector.shape[-1]), found.clear)
 
 
@@ -187,9 +194,7 @@ def _targets(found: Kernels, y: NDArray[np.float64]) -> NDArray[np.float64]:
     return y[found.index]
 
 
-def _threshold(
-    surely: NDArray[np.intp], maybe: NDArray[np.intp], least: int, clear: NDArray[np.bool_]
-) -> Event:
+def _threshold(surely: NDArray[np.intp], maybe: NDArray[np.intp], least: int, clear: NDArray[np.bool_]) -> Event:
     return _event(surely >= least, clear & ((surely >= least) == (maybe >= least)))
 
 
@@ -210,32 +215,41 @@ def _full_rank(K: Array, terms: int) -> Array:
     shift = 4 * (samples + terms + 4) * UNIT_ROUNDOFF * trace
     K = K - shift[:, None, None] * xp.eye(samples, dtype=K.dtype)
     if samples > _BATCHED_CHOLESKY:
-        return xp.asarray([_factorises(K[item, ...]) for item in range(K.shape[0])])
+        limits = [(item, float(shift[item])) for item in range(K.shape[0])]
+        return (trace > _UNDERFLOW) & xp.asarray([_factorises(K[item, ...], limit) for item, limit in limits])
     L = xp.zeros_like(K)
-    proved = xp.ones(K.shape[:1], dtype=xp.bool)
+    proved = trace > _UNDERFLOW
     for k in range(samples):
         column = K[:, k:, k] - xp.matmul(L[:, k:, :k], L[:, k, :k, None])[:, :, 0]
         pivot = column[:, 0]
         proved = proved & (pivot > 0)
-        scale = xp.where(
-            proved, 1 / xp.sqrt(xp.where(proved, pivot, xp.ones_like(pivot))), xp.zeros_like(pivot)
-        )
+        scale = xp.where(proved, 1 / xp.sqrt(xp.where(proved, pivot, xp.ones_like(pivot))), xp.zeros_like(pivot))
         L[:, k:, k] = column * scale[:, None]
     return proved
 
 
-def _factorises(K: Array) -> bool:
+def _factorises(K: Array, shift: float) -> bool:
     xp = array_api_compat.array_namespace(K)
     try:
         factor = xp.linalg.cholesky(K)
     except np.linalg.LinAlgError:
         return False
-    return bool(xp.all(xp.isfinite(factor)))
+    if array_api_compat.is_numpy_namespace(xp):
+        return bool(xp.all(xp.isfinite(factor)))
+    # cuSOLVER stops without an exception and leaves half a factor. A product that agrees with K to a part of the
+    # shift proves as much as the end of the factorisation does.
+    difference = K - xp.matmul(factor, xp.matrix_transpose(factor))
+    return bool(xp.sqrt(xp.sum(difference * difference)) <= shift / 4)
 
 
 def _projectors(G: Array) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.bool_]]:
     """Projection on `ker G`, rank, and whether the rank is beyond doubt, for a batch `(K, rows, N)`."""
     xp = array_api_compat.array_namespace(G)
+    # Features of very different size: rows of unit length have the same kernel.
+    G = G / _or_one(_length(G, -1))
+    lengths = _length(G, -2)
+    longest = xp.max(lengths, axis=-1, keepdims=True)
+    apart = xp.any((lengths > 0) & (lengths < COLUMNS_APART * longest), axis=(-2, -1))
     _, sigma, right = xp.linalg.svd(G, full_matrices=False)
     largest = xp.max(sigma, axis=-1, keepdims=True)
     nonzero = sigma > NULL_BELOW * largest
@@ -246,7 +260,18 @@ def _projectors(G: Array) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArra
     full = _numpy(rank) == G.shape[-1]
     cleaned = _numpy(projector).copy()
     cleaned[full] = 0.0
-    return cleaned, _numpy(rank).astype(np.intp), ~_numpy(xp.any(doubtful, axis=-1))
+    clear = ~_numpy(xp.any(doubtful, axis=-1)) & (full | ~_numpy(apart))
+    return cleaned, _numpy(rank).astype(np.intp), clear
+
+
+def _length(G: Array, axis: int) -> Array:
+    xp = array_api_compat.array_namespace(G)
+    return xp.sqrt(xp.sum(G * G, axis=axis, keepdims=True))
+
+
+def _or_one(lengths: Array) -> Array:
+    xp = array_api_compat.array_namespace(lengths)
+    return xp.where(lengths > 0, lengths, xp.ones_like(lengths))
 
 
 def _numpy(array: Array) -> NDArray[Any]:

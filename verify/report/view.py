@@ -20,7 +20,6 @@ from verify.report.graph import Node, dependency_graph
 _OUTCOMES = "|".join(words.SIGNS)
 # A table keeps the bounds shown beside the claim's own as columns up to this many; more get a table of their own.
 _BESIDES_IN_TABLE = 2
-_COUNTEREXAMPLES = re.compile(r"no counterexample among|instances contradict it|\d+ of \d+ could not be decided")
 _GAP_TEXT = "log quantity − log bound"  # verdict texts that only repeat two columns of the table
 _TALLY = re.compile(rf"\d+ ({_OUTCOMES})(, \d+ ({_OUTCOMES}))*")  # the text of a verdict combined from parts
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
@@ -349,8 +348,8 @@ def _check(check: dict[str, Any], item: dict[str, Any], anchor: str) -> dict[str
 
 def is_universal(check: dict[str, Any]) -> bool:
     """Whether a check counts counterexamples to a claim about all instances, so that no bound is held against it."""
-    texts = [point["verdict"]["text"] for point in check["points"] if point["estimate"] is not None]
-    return bool(texts) and all(_COUNTEREXAMPLES.search(text) for text in texts)
+    estimated = [point for point in check["points"] if point["estimate"] is not None]
+    return bool(estimated) and all(point["universal"] for point in estimated)
 
 
 def _tables(check: dict[str, Any], *, universal: bool) -> list[dict[str, Any]]:

@@ -227,6 +227,15 @@ class CertifiedQuantile:
         return {"trials": len(self.log_bounds)}
 
 
+def is_universal(estimate: Estimate, relation: Relation, log_bound: float) -> bool:
+    """Whether the claim is about all instances: one counterexample refutes it, none supports it to a resolution.
+
+    A probability that is to be zero is such a claim too.
+    """
+    to_be_zero = log_bound == -math.inf and relation in (Relation.EQUAL, Relation.AT_MOST)
+    return isinstance(estimate, Counterexamples) or (to_be_zero and isinstance(estimate, Proportion))
+
+
 def judge(estimate: Estimate, relation: Relation, log_bound: float, level: float) -> Verdict:
     """Hold one estimate against one bound.
 
@@ -246,16 +255,15 @@ def judge(estimate: Estimate, relation: Relation, log_bound: float, level: float
         return _judge_universal(estimate, interval)
     if math.isnan(log_bound) or math.isnan(interval.lower) or math.isnan(interval.upper):
         return Verdict(Outcome.ERROR, None, "the bound or the estimate is not a number")
-    if log_bound == -math.inf and relation in (Relation.EQUAL, Relation.AT_MOST) and isinstance(estimate, Proportion):
-        # A probability that is to be zero: one hit refutes it, none supports it down to a resolution.
+    if isinstance(estimate, Proportion) and is_universal(estimate, relation, log_bound):
         return _judge_universal(Counterexamples(estimate.hits, estimate.trials, estimate.doubtful), interval)
     exact = isinstance(estimate, Exact)
     slack = 1e-9 * max(1.0, abs(log_bound)) if exact and math.isfinite(log_bound) else 0.0
     supported, refuted = _compare(interval, relation, log_bound, slack)
     # A ratio, unlike a probability, can exceed a bound above one; then the bound is wrong, not vacuous.
     if relation.is_upper and log_bound >= 0 and not exact and not refuted:
-        thing = "a ratio of at least one" if isinstance(estimate, Odds) else "every probability"
-        return Verdict(Outcome.VACUOUS, estimate.evidence, f"{thing} is within this bound")
+        text = "the bound is one or more" if isinstance(estimate, Odds) else "a probability is below this bound anyway"
+        return Verdict(Outcome.VACUOUS, estimate.evidence, text)
     if relation.is_lower and log_bound == -math.inf:
         return Verdict(Outcome.VACUOUS, estimate.evidence, "every probability is above this bound anyway")
     if relation.is_asymptotic:
@@ -279,10 +287,7 @@ def _compare(interval: Interval, relation: Relation, log_bound: float, slack: fl
     if relation.is_lower:
         return interval.lower >= log_bound - slack, interval.upper < log_bound - slack
     inside = interval.lower - slack <= log_bound <= interval.upper + slack
-    if interval.lower == interval.upper:
-        narrow = True
-    else:
-        narrow = interval.upper - interval.lower <= 2 * EQUALITY_RESOLUTION
+    narrow = interval.lower == interval.upper or interval.upper - interval.lower <= 2 * EQUALITY_RESOLUTION
     return inside and narrow, not inside
 
 

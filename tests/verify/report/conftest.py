@@ -41,6 +41,7 @@ def point(
         "path": None,
         "estimate": None if ends is None else dict(zip(names, ends, strict=True)),
         "counts": {},
+        "universal": False,
         "log_bound": bound,
         "beside": [],
         "assumptions": {},
@@ -173,6 +174,7 @@ def _counting_check() -> dict[str, Any]:
             ("-inf", "-inf", -7.0),
             0,
             verdict("holds", "statistical", "no counterexample among 4096 instances; resolves a frequency of 0.0009"),
+            universal=True,
             counts={"hits": 0, "trials": 4096, "doubtful": 0},
         )
         for size in (4, 5)
