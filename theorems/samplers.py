@@ -33,7 +33,7 @@ def _first_order(point: Point, draw: Draw) -> Tally:
     else:
         n, d0 = data.samples, data.features
         # A singular value decomposition of G is what a rank-deficient region costs.
-        batch = int(np.clip(2e10 / (20 * n * min(n, d0 * d1) ** 2), 1, 512))
+        batch = int(np.clip(2e9 / (20 * n * min(n, d0 * d1) ** 2), 1, 512))
         X, y = draw.backend.asarray(data.X), data.y
     W = draw.normal(batch, d1, d0)
     found = regions.kernels(W, X, rho)
@@ -66,14 +66,15 @@ FIRST_ORDER = Sampler("first-order", _first_order)
 _REGIONS = 64
 
 
-def _classified(point: Point, draw: Draw) -> Tally:
+def _classify(point: Point, draw: Draw, labels: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Tally:
     """Which of a batch of regions lie in `L_ε` and which in `G` (Definition 4), decided one by one."""
-    rho, epsilon, d1 = point.real("rho"), point.real("epsilon"), point.integer("d1")
+    rho, epsilon, n = point.real("rho"), point.real("epsilon"), point.integer("N")
+    d0, d1 = point.integer("d0"), point.integer("d1")
     found = {name: Counter[bool | None]() for name in ("L", "G")}
     for _ in range(_REGIONS):
-        X = draw.rng.standard_normal((point.integer("d0"), point.integer("N")))
-        y = draw.rng.integers(0, 2, point.integer("N")).astype(np.float64)
-        W = draw.rng.standard_normal((d1, point.integer("d0")))
+        X = draw.rng.standard_normal((d0, n))
+        y = labels(X)
+        W = draw.rng.standard_normal((d1, d0))
         try:
             answer = classify(W, X, y, rho, epsilon)
             found["L"][answer.suboptimal] += 1
@@ -87,11 +88,26 @@ def _classified(point: Point, draw: Draw) -> Tally:
     return tally
 
 
+def _classified(point: Point, draw: Draw) -> Tally:
+    return _classify(point, draw, lambda X: draw.rng.integers(0, 2, X.shape[1]).astype(np.float64))
+
+
+def _teacher_regions(point: Point, draw: Draw) -> Tally:
+    rho, k = point.real("rho"), point.integer("k")
+
+    def outputs(X: NDArray[np.float64]) -> NDArray[np.float64]:
+        teacher, weights = draw.rng.standard_normal((k, X.shape[0])), draw.rng.standard_normal(k)
+        return np.asarray(forward(teacher, weights, X, rho), dtype=np.float64)
+
+    return _classify(point, draw, outputs)
+
+
 CLASSIFIED = Sampler("classified-regions", _classified)
+TEACHER_REGIONS = Sampler("classified-regions-teacher", _teacher_regions)
 
 
 def ratio(tally: Tally, point: Point) -> Odds:
-    """`E V(L_ε) / E V(G)` from `CLASSIFIED`."""
+    """`E V(L_ε) / E V(G)` from `CLASSIFIED` or `TEACHER_REGIONS`."""
     return Odds(
         count(tally, "L"),
         count(tally, "G"),

@@ -186,7 +186,8 @@ def _points(
             reports.append(PointReport(site, Verdict(Outcome.ERROR, None, error), assumptions=status))
             continue
         broken = [name for name, holds in status if holds is False]
-        outside = Verdict(Outcome.NOT_APPLICABLE, None, f"{', '.join(broken)} is not satisfied, so nothing is claimed here")
+        text = f"{', '.join(broken)} is not satisfied, so nothing is claimed here"
+        outside = Verdict(Outcome.NOT_APPLICABLE, None, text)
         if broken and plan.settings.data is None:
             reports.append(PointReport(site, outside, assumptions=status))
             continue
@@ -216,7 +217,8 @@ def _judged(
     verdict = judge(estimate, claim.relation, log_bound, plan.level)
     universal = is_universal(estimate, claim.relation, log_bound)
     beside = tuple((label, other.log_bound(**site.point)) for label, other in check.beside)
-    return PointReport(site, verdict, log_bound, estimate.interval(plan.level), estimate.counts(), beside, status, universal)
+    interval = estimate.interval(plan.level)
+    return PointReport(site, verdict, log_bound, interval, estimate.counts(), beside, status, universal)
 
 
 def _status(assumption: Assumption, site: Site, plan: Plan) -> bool | None:
@@ -237,8 +239,8 @@ def _verdict_of_points(claim: Claim, points: Sequence[PointReport]) -> Verdict:
 def trend(points: Sequence[PointReport]) -> Verdict:
     """What the points of one path say about an asymptotic claim, whose leading term is read at each size.
 
-    `violated` needs at least two resolved sizes, all of them against; sizes that lie on no path never give it. The path supports the claim when its
-    largest resolved size does. In all other cases, and always short of a violation, the outcome is undecided.
+    `violated` needs at least two resolved sizes, all of them against; sizes that lie on no path never give it. The
+    path supports the claim when its largest resolved size does. In all other cases, and always short of a violation, the outcome is undecided.
     """
     errors = [report for report in points if report.verdict.outcome is Outcome.ERROR]
     if errors:

@@ -64,7 +64,7 @@ def _fail(message: str, code: int) -> NoReturn:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="verify", prog_name="verify")
 def cli() -> None:
-    """Check every bound of a paper: SymPy statements held against Monte Carlo volumes.
+    r"""Check every bound of a paper: SymPy statements held against Monte Carlo volumes.
 
     Without a command, everything runs at the default budget and a report is written to reports/.
 

@@ -40,7 +40,7 @@ class Dataset:
         return int(self.X.shape[0])
 
     def subset(self, limit: int, seed: int) -> Dataset:
-        """At most `limit` samples, drawn with `seed` such that both labels stay; the set itself where it is no larger."""
+        """At most `limit` samples, drawn with `seed` so that both labels stay; the set itself if no larger."""
         if self.samples <= limit:
             return self
         rng = np.random.default_rng(seed)

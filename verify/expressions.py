@@ -32,7 +32,8 @@ class Minimum(ExprWithLimits):
     Over an empty range it has no value; evaluation then raises.
     """
 
-    def __new__(cls, function: Any, *symbols: Any, **assumptions: Any) -> Minimum:
+    def __new__(cls, function: Any, *symbols: Any, **assumptions: Any) -> Any:
+        """The minimum of `function` over the limits `symbols`, as `sympy.Sum` takes them."""
         return ExprWithLimits.__new__(cls, function, *symbols, **assumptions)
 
     def _latex(self, printer: Any, *_: Any) -> str:

@@ -61,7 +61,8 @@ class Ledger:
     def read(self, key: ChunkKey) -> tuple[Tally, float] | None:
         """The tally and seconds of a finished chunk, None if it is not there."""
         row = self._db.execute(
-            "SELECT tally, seconds FROM chunks WHERE sampler=? AND point=? AND seed=? AND chunk=? AND context=? AND code=?",
+            "SELECT tally, seconds FROM chunks "
+            "WHERE sampler=? AND point=? AND seed=? AND chunk=? AND context=? AND code=?",
             (key.sampler, key.point, key.seed, key.chunk, key.context, key.code),
         ).fetchone()
         return None if row is None else (json.loads(row[0]), float(row[1]))

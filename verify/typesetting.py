@@ -48,7 +48,7 @@ class _Printer(LatexPrinter):
 
     def _joined_power(self, power: sp.Pow) -> str:
         base, exponent = power.args
-        inner = " ".join(self.parenthesize(factor, PRECEDENCE['Mul'], strict=True) for factor in sp.Mul.make_args(base))
+        inner = " ".join(self.parenthesize(factor, PRECEDENCE["Mul"], strict=True) for factor in sp.Mul.make_args(base))
         if len(sp.Mul.make_args(base)) > 1:
             inner = rf"\left({inner}\right)"
         return f"{inner}^{{{exponent.p}/{exponent.q}}}"

@@ -155,11 +155,7 @@ def test_relations_of_powers_by_hand(p, q, k):
     log_g, log_h = log(N ** R(p) * log(N) ** k), log(N ** R(q))
     for reading in Reading:
         answers = {BELOW: p < q, AT_MOST: p <= q, EQUAL: p == q, AT_LEAST: p >= q}
-        mirrored = (
-            answers
-            if reading is PRINTED
-            else {BELOW: p > q, AT_MOST: p >= q, EQUAL: p == q, AT_LEAST: p <= q}
-        )
+        mirrored = answers if reading is PRINTED else {BELOW: p > q, AT_MOST: p >= q, EQUAL: p == q, AT_LEAST: p <= q}
         assert {order: decide(log_g, log_h, order, reading, N) for order in Order} == answers
         assert {order: decide(-log_g, -log_h, order, reading, N) for order in Order} == mirrored
 

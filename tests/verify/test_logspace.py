@@ -202,9 +202,7 @@ def test_piecewise_and_conditions():
     assert value(expr, {x: 2, y: 1, n: 3}) == 2
     assert value(expr, {x: 1, y: 1, n: 0}) == 2
     # The branch that is not taken is not evaluated.
-    assert (
-        value(sp.Piecewise((x, sp.Not(sp.Eq(n, 0) | sp.Eq(n, 1))), (1 / n, True)), {x: 5, n: 0.5 + 1.5}) == 5
-    )
+    assert value(sp.Piecewise((x, sp.Not(sp.Eq(n, 0) | sp.Eq(n, 1))), (1 / n, True)), {x: 5, n: 0.5 + 1.5}) == 5
     huge = sp.Piecewise((1, sp.exp(N) > sp.exp(2 * N)), (2, True))
     assert value(huge, {N: 10**6}) == 2
     # Equal as irrational numbers up to rounding, told apart with more digits.
@@ -337,9 +335,7 @@ def trees(signs):
             st.tuples(inner, inner, signs).map(lambda parts: parts[0] + parts[2] * parts[1]),
             st.tuples(inner, inner, inner).map(lambda parts: sp.Add(*parts)),
             st.tuples(inner, inner).map(lambda parts: parts[0] * parts[1]),
-            st.tuples(inner, st.sampled_from([R(1, 2), R(3, 4), 2, -1, 5, -3])).map(
-                lambda parts: parts[0] ** parts[1]
-            ),
+            st.tuples(inner, st.sampled_from([R(1, 2), R(3, 4), 2, -1, 5, -3])).map(lambda parts: parts[0] ** parts[1]),
             st.tuples(inner, st.sampled_from([1, -1])).map(lambda parts: sp.exp(parts[1] * parts[0])),
         )
 

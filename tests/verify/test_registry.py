@@ -75,5 +75,5 @@ def test_two_modules_of_one_id_are_refused(toy, tmp_path):
 def test_unknown_and_circular_uses_are_refused(toy, tmp_path):
     with pytest.raises(InputError, match="uses coin-b, which no module defines"):
         discover((toy("coin-a", uses="('coin-b',)"),))
-    with pytest.raises(InputError, match="in a circle: .*coin-a.*coin-b|in a circle: .*coin-b.*coin-a"):
+    with pytest.raises(InputError, match=r"in a circle: .*coin-a.*coin-b|in a circle: .*coin-b.*coin-a"):
         discover((toy("coin-b", uses="('coin-a',)"),))

@@ -66,5 +66,6 @@ def test_leanings_survive_only_where_they_agree():
 
 
 def test_the_reason_of_a_failure_is_kept():
-    whole = combine([Verdict(Outcome.HOLDS), Verdict(Outcome.ERROR, None, "boom"), Verdict(Outcome.ERROR, None, "bang")])
+    failures = [Verdict(Outcome.ERROR, None, "boom"), Verdict(Outcome.ERROR, None, "bang")]
+    whole = combine([Verdict(Outcome.HOLDS), *failures])
     assert whole.text == "2 error, 1 holds: boom"

@@ -117,7 +117,8 @@ STATEMENT = Statement(
         ),
         Step(
             "For two rows in two dimensions the integral over their angle equals the closed form.",
-            r"\operatorname{Pos}(2, t, 2) = \frac{1}{\pi} \int_0^{\pi} \left(\frac{\pi - \theta}{2 \pi}\right)^{t} d\theta = \frac{2^{-t}}{t + 1}",
+            r"\operatorname{Pos}(2, t, 2) = \frac{1}{\pi} \int_0^{\pi} "
+            r"\left(\frac{\pi - \theta}{2 \pi}\right)^{t} d\theta = \frac{2^{-t}}{t + 1}",
             _closed_forms_agree,
         ),
     ),
@@ -132,7 +133,7 @@ STATEMENT = Statement(
             sampler=FIRST_ORDER,
             read=proportion("support"),
             grid=_GRID,
-            chunks=8,
+            chunks=24,
             controls=(
                 Control(
                     "constant",

@@ -149,7 +149,7 @@ STATEMENT = Statement(
                 Path.along(DEEP, (12, 16, 24), rho=0.0, delta=0.5, **_POINTS),
                 Path.along(SQUARE, (12, 16, 24), rho=0.1, delta=0.5, **_POINTS),
             ),
-            chunks=4,
+            chunks=6,
             controls=(
                 Control(
                     "constant",

@@ -161,6 +161,12 @@ def count(name: str) -> Callable[[Tally, Point], Counterexamples]:
     return read
 
 
+def in_suboptimal(tally: Tally, point: Point) -> Proportion:
+    """Frequency of `W ∈ L_ε`."""
+    counts = (int(tally[name]) for name in ("suboptimal", "trials", "doubtful"))  # type: ignore[arg-type]
+    return Proportion(*counts)
+
+
 def _no_minimum() -> tuple[bool | None, str]:
     """The first small region, in rational arithmetic, with a positive first-order error and no minimum."""
     half = Fraction(1, 2)
@@ -274,7 +280,7 @@ STATEMENT = Statement(
                 "is active on some sample."
             ),
             sampler=SAMPLER,
-            read=lambda tally, point: Proportion(*(int(tally[name]) for name in ("suboptimal", "trials", "doubtful"))),
+            read=in_suboptimal,
             grid=_FEW,
             claim=FEW,
             chunks=6,

@@ -160,14 +160,14 @@ def _trained(point: Point, draw: Draw) -> Tally:
 def _untrained(point: Point, draw: Draw) -> Tally:
     """The starts themselves, which are no minima."""
     X, y, W, z = _instances(point, draw)
-    return _residuals(draw, X, y, W, z, point.real("rho"), np.full(len(W), True))
+    return _residuals(draw, X, y, W, z, point.real("rho"), np.full(W.shape[0], True))
 
 
 def _saddles(point: Point, draw: Draw) -> Tally:
     """Stationary points that are no minima: a neuron with `z_1 = 0` and `w_1·G_1 e = 0` beside trained ones."""
     X, y, W, z = _instances(point, draw)
     rho = point.real("rho")
-    end = training.train(W[:, 1:], z[:, 1:], X, y, rho)
+    end = training.train(W[:, 1:, :], z[:, 1:], X, y, rho)
     e = training.residual(end.W, end.z, X, y, rho)
     found, w = _balanced(draw, X, e, rho)
     W = draw.backend.xp.concat([w[:, None, :], end.W], axis=1)

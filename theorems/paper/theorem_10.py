@@ -92,10 +92,10 @@ def _missing_assumption() -> tuple[bool | None, str]:
     )
     so = None if None in (enough, at_edge, without) else bool(enough and not at_edge and not without)
     return so, (
-        "Theorem 10 is stated under Assumptions 1–3, but its proof divides the bound of Theorem 6 by that of Theorem 9, "
-        "exp(−2N log N). The quotient keeps the claimed exponent when d0 d1 = N log^(4+t) N for any t > 0, that is "
-        "when N log⁴N = o(d0 d1); it does not at d0 d1 = N log⁴N with any γ ≤ 0.23, nor at d0 d1 = N, which Assumptions "
-        "1–3 allow. Assumption 4 is needed, with the ordinary little-o."
+        "Theorem 10 is stated under Assumptions 1–3, but its proof divides the bound of Theorem 6 by that of Theorem "
+        "9, exp(−2N log N). The quotient keeps the claimed exponent when d0 d1 = N log^(4+t) N for any t > 0, that "
+        "is when N log⁴N = o(d0 d1); it does not at d0 d1 = N log⁴N with any γ ≤ 0.23, nor at d0 d1 = N, which "
+        "Assumptions 1–3 allow. Assumption 4 is needed, with the ordinary little-o."
     )
 
 
@@ -119,8 +119,8 @@ def _first_size() -> tuple[bool | None, str]:
         for size, (share, rho) in zip(sizes, ((1.0, 0.1), (0.1, 0.0)), strict=True)
     )
     return confirmed, (
-        "Read with their leading terms only, the quotient of the two printed bounds stays above one, and so says nothing "
-        f"about the ratio, until N = {sizes[0]:.3g} at the largest γ (0.23, d0 proportional to N) and until "
+        "Read with their leading terms only, the quotient of the two printed bounds stays above one, and so says "
+        f"nothing about the ratio, until N = {sizes[0]:.3g} at the largest γ (0.23, d0 proportional to N) and until "
         f"N = {sizes[1]:.3g} for ReLU at ε = 0.1, even at the most favourable widths d0 = d1 = N."
     )
 
@@ -167,9 +167,9 @@ STATEMENT = Statement(
         Check(
             name="measured ratio",
             text=(
-                "Draws X, W and random labels, decides for each region whether it contains a sub-optimal and whether it "
-                "contains a global minimum, and estimates the ratio of the two volumes, averaged over X, with an exact "
-                "interval. Widths are chosen so that both are seen."
+                "Draws X, W and random labels, decides for each region whether it contains a sub-optimal and whether "
+                "it contains a global minimum, and estimates the ratio of the two volumes, averaged over X, with an "
+                "exact interval. Widths are chosen so that both are seen."
             ),
             sampler=CLASSIFIED,
             read=ratio,
@@ -177,7 +177,7 @@ STATEMENT = Statement(
                 Path.along(WIDE, (6, 8, 12), rho=0.0, **_SMALL),
                 Path.along(WIDE_SQUARE, (6, 8, 12), rho=0.1, **_SMALL),
             ),
-            chunks=6,
+            chunks=10,
             controls=tuple(
                 Control(control.name, control.text, CLAIM.reversed() if control.claim is None else control.claim)
                 for control in ABOVE_CONTROLS

@@ -209,7 +209,7 @@ STATEMENT = Statement(
             sampler=FIRST_ORDER,
             read=proportion(event),
             paths=PATHS,
-            chunks=8,
+            chunks=24,
             controls=CONTROLS,
             beside=(("F10", FINITE),),
             data_points=data_points if event != "teacher" else None,

@@ -149,7 +149,7 @@ def _random_gates(X: NDArray[np.float64], y: NDArray[np.float64], rho: float, rn
     W = rng.standard_normal((math.ceil(samples / (2 * inputs - 2)), inputs))
     hidden = W @ X
     z = np.linalg.lstsq(np.where(hidden > 0, hidden, rho * hidden).T, y, rcond=None)[0]
-    return W, z
+    return W, np.asarray(z, dtype=np.float64)
 
 
 def _fitted(build: Callable[..., Network]) -> Callable[[Point, Draw], Tally]:

@@ -154,7 +154,8 @@ def worst_labels_above(found: Kernels, epsilon: float) -> Event:
     """
     if not found.index.size:
         return Event(0, 0)
-    labels = (found.projector > 0).astype(np.float64)  # column k of P gives the k-th labelling
+    # Column k of P gives the k-th labelling; the sign of a rounding error would differ from machine to machine.
+    labels = (found.projector > COORDINATE_ZERO).astype(np.float64)
     outputs = labels - found.projector @ labels
     wrong = (outputs > 0.5) != (labels > 0.5)
     tied = np.abs(outputs - 0.5) < COORDINATE_CLEAR
@@ -245,11 +246,11 @@ def _factorises(K: Array, shift: float) -> bool:
 def _projectors(G: Array) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.bool_]]:
     """Projection on `ker G`, rank, and whether the rank is beyond doubt, for a batch `(K, rows, N)`."""
     xp = array_api_compat.array_namespace(G)
-    # Features of very different size: rows of unit length have the same kernel.
-    G = G / _or_one(_length(G, -1))
-    lengths = _length(G, -2)
-    longest = xp.max(lengths, axis=-1, keepdims=True)
-    apart = xp.any((lengths > 0) & (lengths < COLUMNS_APART * longest), axis=(-2, -1))
+    # Features of very different size: rows divided by their largest entry have the same kernel.
+    rows = xp.max(xp.abs(G), axis=-1, keepdims=True)
+    G = G / xp.where(rows > 0, rows, xp.ones_like(rows))
+    columns = xp.max(xp.abs(G), axis=-2)
+    apart = xp.any((columns > 0) & (columns < COLUMNS_APART * xp.max(columns, axis=-1, keepdims=True)), axis=-1)
     _, sigma, right = xp.linalg.svd(G, full_matrices=False)
     largest = xp.max(sigma, axis=-1, keepdims=True)
     nonzero = sigma > NULL_BELOW * largest
@@ -262,16 +263,6 @@ def _projectors(G: Array) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArra
     cleaned[full] = 0.0
     clear = ~_numpy(xp.any(doubtful, axis=-1)) & (full | ~_numpy(apart))
     return cleaned, _numpy(rank).astype(np.intp), clear
-
-
-def _length(G: Array, axis: int) -> Array:
-    xp = array_api_compat.array_namespace(G)
-    return xp.sqrt(xp.sum(G * G, axis=axis, keepdims=True))
-
-
-def _or_one(lengths: Array) -> Array:
-    xp = array_api_compat.array_namespace(lengths)
-    return xp.where(lengths > 0, lengths, xp.ones_like(lengths))
 
 
 def _numpy(array: Array) -> NDArray[Any]:
