@@ -12,7 +12,6 @@ from scipy.optimize import brentq
 from scipy.special import betaln, gammaln
 
 from verify.expressions import BoundFunction
-from verify.volumes.caps import log_cap, smallest_margin
 
 LOG2 = math.log(2)
 
@@ -41,28 +40,6 @@ class AllPositive(BoundFunction):
     def log_value(self, m: float, t: float, d: float) -> float:
         """Natural log of the bound."""
         return log_all_positive(int(m), int(t), int(d))
-
-
-class Cap(BoundFunction):
-    """`cap(s)` in dimension `d` (F11): probability that a direction lies within angle `arcsin s` of another."""
-
-    nargs = 2
-    template = r"\operatorname{{cap}}_{{{1}}}\left({0}\right)"
-
-    def log_value(self, s: float, d: float) -> float:
-        """Natural log of the probability."""
-        return float(log_cap(float(s), int(d)))
-
-
-class Margin(BoundFunction):
-    """`s_δ` of F12: the angular margin that all of `k N` random pairs exceed with probability `1 − δ`."""
-
-    nargs = 3
-    template = r"s_{{{2}}}\left({0}, {1}\right)"
-
-    def log_value(self, delta: float, pairs: float, d: float) -> float:
-        """Natural log of the margin's sine."""
-        return math.log(smallest_margin(float(delta), int(pairs), int(d)))
 
 
 @lru_cache(maxsize=2**16)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from verify.network import regions
 from verify.network.activations import forward
 from verify.network.minima import RegionError, classify
-from verify.sampling import Draw, Tally, count
+from verify.sampling import Draw, Tally, count, entries
 from verify.statements import Point, Sampler
-from verify.statistics.estimates import Odds, Proportion
+from verify.statistics.estimates import NestedOdds, NestedQuantile, Proportion
 
 
 def _first_order(point: Point, draw: Draw) -> Tally:
@@ -42,7 +42,7 @@ def _first_order(point: Point, draw: Draw) -> Tally:
         "support": regions.support_above(found, epsilon),
         "labels": regions.misclassified_above(found, y, epsilon),
         "teacher": regions.misclassified_above(found, _teacher_labels(draw, X, batch, rho), epsilon),
-        "adversarial": regions.worst_labels_above(found, epsilon),
+        "adversarial": regions.worst_labels_above(found, epsilon, y),
         "fits": regions.zero_residual(found, y),
     }
     tally: Tally = {"trials": batch}
@@ -63,62 +63,63 @@ def _teacher_labels(draw: Draw, X: NDArray[np.float64], batch: int, rho: float) 
 FIRST_ORDER = Sampler("first-order", _first_order)
 
 
-_REGIONS = 64
+_DATA_SETS = 6
+REGIONS = 32
 
 
 def _classify(point: Point, draw: Draw, labels: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Tally:
-    """Which of a batch of regions lie in `L_ε` and which in `G` (Definition 4), decided one by one."""
+    """For each of several data sets, how many of `REGIONS` regions lie in `L_ε` and in `G` (Definition 4)."""
     rho, epsilon, n = point.real("rho"), point.real("epsilon"), point.integer("N")
     d0, d1 = point.integer("d0"), point.integer("d1")
-    found = {name: Counter[bool | None]() for name in ("L", "G")}
-    for _ in range(_REGIONS):
+    tally: dict[str, list[int]] = {name: [] for name in ("L", "G", "L doubtful", "G doubtful")}
+    for _ in range(_DATA_SETS):
         X = draw.rng.standard_normal((d0, n))
         y = labels(X)
-        W = draw.rng.standard_normal((d1, d0))
-        try:
-            answer = classify(W, X, y, rho, epsilon)
-            found["L"][answer.suboptimal] += 1
-            found["G"][answer.globalmin] += 1
-        except RegionError:  # a pre-activation within rounding of zero: the region itself is in doubt
-            found["L"][None] += 1
-            found["G"][None] += 1
-    tally: Tally = {"trials": _REGIONS}
-    for name, answers in found.items():
-        tally[name], tally[f"{name} doubtful"] = answers[True], answers[None]
-    return tally
+        found = {name: Counter[bool | None]() for name in ("L", "G")}
+        for _ in range(REGIONS):
+            try:
+                answer = classify(draw.rng.standard_normal((d1, d0)), X, y, rho, epsilon)
+                found["L"][answer.suboptimal] += 1
+                found["G"][answer.globalmin] += 1
+            except RegionError:  # a pre-activation within rounding of zero: the region itself is in doubt
+                found["L"][None] += 1
+                found["G"][None] += 1
+        for name, answers in found.items():
+            tally[name].append(answers[True])
+            tally[f"{name} doubtful"].append(answers[None])
+    return {**tally}
 
 
-def _classified(point: Point, draw: Draw) -> Tally:
-    return _classify(point, draw, lambda X: draw.rng.integers(0, 2, X.shape[1]).astype(np.float64))
+def _random_labels(point: Point, draw: Draw) -> Tally:
+    return _classify(point, draw, lambda X: np.asarray(draw.rng.integers(0, 2, X.shape[1]), dtype=np.float64))
 
 
-def _teacher_regions(point: Point, draw: Draw) -> Tally:
-    rho, k = point.real("rho"), point.integer("k")
-
+def _teacher_outputs(point: Point, draw: Draw) -> Tally:
     def outputs(X: NDArray[np.float64]) -> NDArray[np.float64]:
+        k = point.integer("k")
         teacher, weights = draw.rng.standard_normal((k, X.shape[0])), draw.rng.standard_normal(k)
-        return np.asarray(forward(teacher, weights, X, rho), dtype=np.float64)
+        return np.asarray(forward(teacher, weights, X, point.real("rho")), dtype=np.float64)
 
     return _classify(point, draw, outputs)
 
 
-CLASSIFIED = Sampler("classified-regions", _classified)
-TEACHER_REGIONS = Sampler("classified-regions-teacher", _teacher_regions)
+CLASSIFIED = Sampler("classified-regions", _random_labels)
+CLASSIFIED_TEACHER = Sampler("classified-regions-teacher", _teacher_outputs)
 
 
-def ratio(tally: Tally, point: Point) -> Odds:
-    """`E V(L_ε) / E V(G)` from `CLASSIFIED` or `TEACHER_REGIONS`."""
-    return Odds(
-        count(tally, "L"),
-        count(tally, "G"),
-        count(tally, "trials"),
-        count(tally, "L doubtful"),
-        count(tally, "G doubtful"),
-    )
+def global_quantile(tally: Tally, point: Point) -> NestedQuantile:
+    """The `δ` quantile over `X` of `V(G)`, from a sampler of classified regions."""
+    return NestedQuantile(entries(tally, "G"), entries(tally, "G doubtful"), REGIONS, 1 - point.real("delta"))
+
+
+def ratio_quantile(tally: Tally, exception: float) -> NestedOdds:
+    """The `1 − exception` quantile over `X` of `V(L_ε)/V(G)`, from a sampler of classified regions."""
+    first, second, maybe, perhaps = (entries(tally, name) for name in ("L", "G", "L doubtful", "G doubtful"))
+    return NestedOdds(first, second, maybe, perhaps, REGIONS, exception)
 
 
 def proportion(event: str) -> Callable[[Tally, Point], Proportion]:
-    """Reader of one event of `FIRST_ORDER` or `CLASSIFIED`."""
+    """Reader of one event of `FIRST_ORDER`."""
 
     def read(tally: Tally, point: Point) -> Proportion:
         return Proportion(count(tally, event), count(tally, "trials"), count(tally, f"{event} doubtful"))

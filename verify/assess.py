@@ -93,8 +93,16 @@ def _statement(
         if plan.settings.data is None or check.data_points is not None
     )
     findings = tuple(_finding(outcomes, statement.id, index) for index in range(len(statement.findings)))
-    verdict = _conclude(statement, steps, [report.verdict for report in checks], earlier)
+    verdict = _conclude(statement, steps, [_contribution(report) for report in checks], earlier)
     return StatementReport(statement, verdict, steps, checks, findings)
+
+
+def _contribution(report: CheckReport) -> Verdict:
+    """What a check says about its statement: the violation of a stronger claim leaves the statement open."""
+    verdict = report.verdict
+    if not report.check.sufficient or verdict.outcome is not Outcome.VIOLATED:
+        return verdict
+    return Verdict(Outcome.UNDECIDED, verdict.evidence, f"a stronger claim is violated: {verdict.text}")
 
 
 def _step(outcomes: Outcomes, identifier: str, index: int) -> Verdict:
@@ -240,7 +248,7 @@ def trend(points: Sequence[PointReport]) -> Verdict:
     """What the points of one path say about an asymptotic claim, whose leading term is read at each size.
 
     `violated` needs at least two resolved sizes, all of them against; sizes that lie on no path never give it. The
-    path supports the claim when its largest resolved size does. In all other cases, and always short of a violation, the outcome is undecided.
+    path supports the claim when its largest resolved size does. Short of a violation the outcome is undecided.
     """
     errors = [report for report in points if report.verdict.outcome is Outcome.ERROR]
     if errors:

@@ -167,9 +167,10 @@ def sites(check: Check, settings: Settings, control: Control | None = None) -> t
             return ()
         points = check.data_points(settings.data) if check.data_points else ()
         located = [Site(_adjusted(point, settings)) for point in points]
-    elif control is not None and control.points is not None:
-        paths = dict(check.located())
-        located = [Site(_adjusted(point, settings), paths.get(point)) for point in control.points]
+    elif control is not None and (control.points or control.paths):
+        # A control was chosen at these very parameters to be false; the run's own would make another claim of it.
+        located = [Site(point) for point in control.points or ()]
+        located += [Site(point, path.scaling) for path in control.paths or () for point in path.points]
     else:
         located = [Site(_adjusted(point, settings), scaling) for point, scaling in check.located()]
     return tuple(dict.fromkeys(located))

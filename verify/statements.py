@@ -278,6 +278,7 @@ class Control:
     sampler: Sampler | None = None
     read: Callable[[Tally, Point], Estimate] | None = None
     points: tuple[Point, ...] | None = None
+    paths: tuple[Path, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -295,6 +296,8 @@ class Check:
         chunks: chunks at each point at the default budget.
         claim: the claim that is checked, where it is not the statement's own.
         beside: further bounds shown at each point, as `(label, claim)`.
+        sufficient: whether `claim` is stronger than the statement's, so that it can support the statement while its
+            own violation would leave the statement open.
         data_points: for a check that can run on a user's data, the points for it (`d1` and the like).
     """
 
@@ -308,6 +311,7 @@ class Check:
     chunks: int = 4
     claim: Claim | None = None
     beside: tuple[tuple[str, Claim], ...] = ()
+    sufficient: bool = False
     data_points: Callable[[Dataset], tuple[Point, ...]] | None = None
 
     def located(self) -> tuple[tuple[Point, Scaling | None], ...]:

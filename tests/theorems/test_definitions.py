@@ -13,7 +13,7 @@ from verify.backends import get_backend
 from verify.sampling import Draw, stream
 from verify.statements import Point
 
-GENERAL = np.array([[1, 2, -3, 5, 1], [4, -1, 2, 3, 0], [1, 1, 8, -2, 11]])
+GENERAL = np.array([[-4, 1, 0, -4, 4], [-3, -5, 4, 1, -5], [-4, 4, 3, 4, 5]])
 
 
 def draw(seed=0):

@@ -12,7 +12,7 @@ import sympy as sp
 from scipy.stats import binom
 
 from theorems.finite.f10 import STATEMENT as F10
-from theorems.functions import AllPositive, Cap, CellBound, Margin, log_all_positive, log_cell_bound
+from theorems.functions import AllPositive, CellBound, log_all_positive, log_cell_bound
 from verify.logspace import log_value
 
 # Python alone: math.lgamma, and a quadrature of its own.
@@ -276,9 +276,6 @@ def test_as_sympy_functions():
     values = {n: 5, a: 3, d: 4}
     assert log_value(CellBound(n, a, d), values) == log_cell_bound(5, 3, 4)
     assert log_value(AllPositive(n, a, d), values) == log_all_positive(5, 3, 4)
-    assert log_value(Cap(sp.Rational(1, 2), d), {d: 3}) == pytest.approx(math.log((1 - math.sqrt(0.75)) / 2))
-    # F12 at d0 = 2: N (2/π) arcsin s = δ.
-    assert log_value(Margin(sp.Rational(1, 4), n, 2), {n: 5}) == pytest.approx(math.log(math.sin(math.pi / 40)))
     assert sp.latex(CellBound(n, a, d)) == r"B\left(n; a, d\right)"
 
 

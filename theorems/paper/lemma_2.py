@@ -264,8 +264,8 @@ def _in_regions(point: Point, draw: Draw) -> Tally:
         (G, basis, clear), (_, other, _) = (_region(draw.rng.standard_normal((d1, len(X))), X, rho) for _ in range(2))
         e, elsewhere = (y - rows.T @ (rows @ y) for rows in (basis, other))
         bound = DIFFERENT * float(np.linalg.norm(y))
-        found = []
-        for start in draw.rng.standard_normal((2, len(G))):
+        found = [] if len(G) else [y]
+        for start in draw.rng.standard_normal((2, len(G))) if len(G) else ():
             step = scipy.linalg.lstsq(G.T, y - G.T @ start, cond=RANK_CLEAR, lapack_driver="gelsy")[0]
             found.append(y - G.T @ (start + step))
         tally["regions"] += 1
@@ -283,6 +283,8 @@ def _region(
     # Inputs of very different size, such as pixels that are almost always dark: scaled rows have the same kernel.
     lengths = np.linalg.norm(G, axis=1)
     G = G[lengths > 0] / lengths[lengths > 0, None]
+    if not len(G):  # ReLU neurons that no sample activates
+        return G, G, True
     _, sigma, right = np.linalg.svd(G, full_matrices=False)
     relative = sigma / sigma[0]
     return G, right[relative > RANK_CLEAR], not ((relative > RANK_ZERO) & (relative <= RANK_CLEAR)).any()

@@ -307,7 +307,7 @@ STATEMENT = Statement(
             controls=(
                 Control("constant", "γ fifty times as large", _LARGER),
                 Control("exponent", "N^(9/4) in place of N^(3/4)", _STEEPER),
-                Control("direction", "the volume is at least the bound", CLAIM.reversed(), points=PATHS[1].points),
+                Control("direction", "the volume is at least the bound", CLAIM.reversed(), paths=PATHS[1:]),
             ),
         ),
         Check(

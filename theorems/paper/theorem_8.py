@@ -233,7 +233,9 @@ WRONG_PAIR = Sampler("theorem-8-wrong-pair", _fitted(_wrong_pair))
 RANDOM_GATES = Sampler("theorem-8-random-gates", _fitted(_random_gates))
 
 _SMALL = tuple(
-    Point(N=n, d0=a, rho=slope) for n, a in ((2, 3), (4, 2), (5, 2), (5, 3), (6, 3)) for slope in (0.0, 0.1, -0.5)
+    Point(N=n, d0=a, rho=slope)
+    for n, a in ((4, 1), (2, 3), (4, 2), (5, 2), (5, 3), (6, 3))  # d0 = 1 is outside the theorem, and must say so
+    for slope in (0.0, 0.1, -0.5)
 )
 _LARGE = tuple(Point(N=n, d0=a, rho=slope) for n, a in ((30, 4), (60, 8), (100, 20)) for slope in (0.0, 0.1, -0.5))
 

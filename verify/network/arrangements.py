@@ -152,9 +152,7 @@ def cell_angles(X: npt.ArrayLike) -> tuple[SignArray, FloatArray]:
             gaps[[k, N + k]] = math.pi
             continue
         cross, dot = _cross(lines[n], following), lines[n][0] * following[0] + lines[n][1] * following[1]
-        tolerance = (
-            0.0 if exact is not None else GENERAL_POSITION_TOLERANCE * math.hypot(float(cross), float(dot))
-        )
+        tolerance = 0.0 if exact is not None else GENERAL_POSITION_TOLERANCE * math.hypot(float(cross), float(dot))
         if cross <= tolerance:
             raise GeneralPositionError(
                 f"samples {n} and {order[(k + 1) % N]} are parallel, or not clearly otherwise; "
@@ -258,9 +256,7 @@ def _require_independent(data: FloatArray, exact: npt.NDArray[Any] | None) -> No
         independent = fmpz_mat(_integer_columns(exact)).rank() == N
     else:
         norms = np.linalg.norm(data, axis=0)
-        independent = (
-            norms.min() > 0 and np.linalg.svd(data / norms, compute_uv=False)[-1] > GENERAL_POSITION_TOLERANCE
-        )
+        independent = norms.min() > 0 and np.linalg.svd(data / norms, compute_uv=False)[-1] > GENERAL_POSITION_TOLERANCE
     if not independent:
         raise GeneralPositionError(
             f"the {N} samples in {d0} dimensions are dependent, or not clearly independent; "

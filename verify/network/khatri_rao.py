@@ -21,9 +21,7 @@ def khatri_rao(A: Array, X: Array) -> Array:
     """
     xp = array_api_compat.array_namespace(A, X)
     product = A[..., :, None, :] * X[..., None, :, :]
-    return xp.reshape(
-        product, (*product.shape[:-3], product.shape[-3] * product.shape[-2], product.shape[-1])
-    )
+    return xp.reshape(product, (*product.shape[:-3], product.shape[-3] * product.shape[-2], product.shape[-1]))
 
 
 def gram(A: Array, X: Array) -> Array:

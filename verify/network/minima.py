@@ -213,9 +213,7 @@ class _Region:
     def _check(self) -> None:
         W, X, y = self.W, self.X, self.y
         if W.ndim != 2 or X.ndim != 2 or W.shape[1] != X.shape[0] or y.shape != X.shape[1:] or not W.size:
-            raise ValueError(
-                f"got W {W.shape}, X {X.shape}, y {y.shape}; expected d1 × d0, d0 × N and N, none empty"
-            )
+            raise ValueError(f"got W {W.shape}, X {X.shape}, y {y.shape}; expected d1 × d0, d0 × N and N, none empty")
         if not all(np.isfinite(a).all() for a in (W, X, y, self.slope)) or not y.size:
             raise ValueError("W, X, y or slope is empty, NaN or infinite; expected finite numbers")
         if self.slope == 1:

@@ -146,11 +146,11 @@ def misclassified_above(found: Kernels, y: NDArray[np.float64], epsilon: float) 
     return _event_of_errors(*_errors(found, y), found, epsilon)
 
 
-def worst_labels_above(found: Kernels, epsilon: float) -> Event:
+def worst_labels_above(found: Kernels, epsilon: float, y: NDArray[np.float64] | None = None) -> Event:
     """The first-order event for binary labels chosen to do harm after seeing `X` and `W`.
 
-    The labels tried are the signs of the columns of `P`; the true worst case lies between this event and
-    `support_above`.
+    The labels tried are the signs of the columns of `P`, and `y` where it is given (as in `misclassified_above`);
+    the true worst case lies between this event and `support_above`.
     """
     if not found.index.size:
         return Event(0, 0)
@@ -161,6 +161,9 @@ def worst_labels_above(found: Kernels, epsilon: float) -> Event:
     tied = np.abs(outputs - 0.5) < COORDINATE_CLEAR
     surely = (wrong & ~tied).sum(axis=1).max(axis=1)
     maybe = (wrong | tied).sum(axis=1).max(axis=1)
+    if y is not None:
+        given = _errors(found, y)
+        surely, maybe = np.maximum(surely, given[0]), np.maximum(maybe, given[1])
     return _event_of_errors(surely, maybe, found, epsilon)
 
 

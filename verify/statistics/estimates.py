@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 from scipy.stats import binom
 
 from verify.relations import Relation
-from verify.statistics.intervals import Interval, clopper_pearson, log, odds
+from verify.statistics.intervals import Interval, clopper_pearson, log, log_odds, odds
 from verify.verdicts import Evidence, Leaning, Outcome, Verdict
 
 # An equality is supported by sampling once its interval is this narrow (half width, natural log).
@@ -139,13 +140,13 @@ class NestedQuantile:
     Attributes:
         hits: certain hits for each `X`.
         doubtful: undecided trials for each `X`.
-        trials: trials for each `X`.
+        trials: trials for each `X`; one number where it is the same for all.
         tail: probability over `X` above the quantile, in (0, 1).
     """
 
     hits: tuple[int, ...]
     doubtful: tuple[int, ...]
-    trials: int
+    trials: int | tuple[int, ...]
     tail: float
     evidence: Evidence = field(default=Evidence.STATISTICAL, init=False)
 
@@ -153,22 +154,23 @@ class NestedQuantile:
         """Interval of the quantile, by bisection over thresholds."""
         outer = len(self.hits)
         eta = 0.05 / outer
-        possible = [sure + maybe for sure, maybe in zip(self.hits, self.doubtful, strict=True)]
+        hits, trials = np.asarray(self.hits), np.broadcast_to(self.trials, outer)
+        possible = hits + np.asarray(self.doubtful)
 
         def above(threshold: float) -> bool:
             """The quantile is shown to be at least `threshold`."""
-            least = int(binom.isf(eta, self.trials, threshold)) + 1
-            frequency = clopper_pearson(sum(count >= least for count in self.hits), outer, level)
+            least = binom.isf(eta, trials, threshold) + 1
+            frequency = clopper_pearson(int((hits >= least).sum()), outer, level)
             return math.exp(frequency.lower) - eta > self.tail
 
         def below(threshold: float) -> bool:
             """The quantile is shown to be at most `threshold`."""
-            least = int(binom.ppf(eta, self.trials, threshold))
-            frequency = clopper_pearson(sum(count >= least for count in possible), outer, level)
+            least = binom.ppf(eta, trials, threshold)
+            frequency = clopper_pearson(int((possible >= least).sum()), outer, level)
             return math.exp(frequency.upper) / (1 - eta) <= self.tail
 
-        ordered = sorted(self.hits)
-        middle = ordered[min(outer - 1, math.ceil((1 - self.tail) * outer) - 1)] / self.trials
+        ordered = sorted((hits / np.maximum(trials, 1)).tolist())
+        middle = ordered[min(outer - 1, math.ceil((1 - self.tail) * outer) - 1)]
         lower, upper = log(_bisect(above)), log(_bisect(lambda v: not below(v), rounding_up=True))
         return Interval(lower, min(max(log(middle), lower), upper), upper)
 
@@ -176,7 +178,7 @@ class NestedQuantile:
         """Number of `X`, trials for each, and all hits."""
         return {
             "trials": len(self.hits),
-            "inner": self.trials,
+            "inner": int(np.max(self.trials)),
             "hits": sum(self.hits),
             "doubtful": sum(self.doubtful),
         }
@@ -193,6 +195,51 @@ def _bisect(holds: Callable[[float], bool], rounding_up: bool = False) -> float:
         middle = math.sqrt(low * high)
         low, high = (middle, high) if holds(middle) else (low, middle)
     return high if rounding_up else low
+
+
+@dataclass(frozen=True)
+class NestedOdds:
+    """The `1 − tail` quantile over `X` of the ratio of the volumes of two disjoint events.
+
+    For each independent `X`, given how often either event happened, the count of the first is binomial with the
+    share `R/(1 + R)`: the quantile of the share is that of `NestedQuantile`, and the ratio increases with it. An
+    undecided trial is counted against the interval at either end, which only widens it.
+
+    Attributes:
+        first: certain events of the first kind for each `X`.
+        second: those of the second kind.
+        first_doubtful: trials that may be of the first kind.
+        second_doubtful: trials that may be of the second kind.
+        inner: trials for each `X`.
+        tail: probability over `X` above the quantile, in (0, 1).
+    """
+
+    first: tuple[int, ...]
+    second: tuple[int, ...]
+    first_doubtful: tuple[int, ...]
+    second_doubtful: tuple[int, ...]
+    inner: int
+    tail: float
+    evidence: Evidence = field(default=Evidence.STATISTICAL, init=False)
+
+    def interval(self, level: float) -> Interval:
+        """Interval of the quantile of the ratio."""
+        first, second = np.asarray(self.first), np.asarray(self.second)
+        none = (0,) * first.size
+        low = NestedQuantile(self.first, none, tuple(first + second + self.second_doubtful), self.tail)
+        high = NestedQuantile(self.first, self.first_doubtful, tuple(first + self.first_doubtful + second), self.tail)
+        lower, upper = low.interval(level), high.interval(level)
+        return Interval(log_odds(lower.lower), log_odds(upper.estimate), log_odds(upper.upper))
+
+    def counts(self) -> dict[str, int]:
+        """Number of `X`, trials for each, all events of either kind, and the undecided."""
+        return {
+            "trials": len(self.first),
+            "inner": self.inner,
+            "hits": sum(self.first),
+            "against": sum(self.second),
+            "doubtful": sum(self.first_doubtful) + sum(self.second_doubtful),
+        }
 
 
 @dataclass(frozen=True)
@@ -262,7 +309,11 @@ def judge(estimate: Estimate, relation: Relation, log_bound: float, level: float
     supported, refuted = _compare(interval, relation, log_bound, slack)
     # A ratio, unlike a probability, can exceed a bound above one; then the bound is wrong, not vacuous.
     if relation.is_upper and log_bound >= 0 and not exact and not refuted:
-        text = "the bound is one or more" if isinstance(estimate, Odds) else "a probability is below this bound anyway"
+        text = (
+            "the bound is one or more"
+            if isinstance(estimate, Odds | NestedOdds)
+            else "a probability is below this bound anyway"
+        )
         return Verdict(Outcome.VACUOUS, estimate.evidence, text)
     if relation.is_lower and log_bound == -math.inf:
         return Verdict(Outcome.VACUOUS, estimate.evidence, "every probability is above this bound anyway")

@@ -66,10 +66,11 @@ def odds(first: int, second: int, level: float) -> Interval:
     if first < 0 or second < 0 or first + second == 0:
         raise ValueError(f"got counts {first} and {second}; expected at least one event of either kind")
     share = clopper_pearson(first, first + second, level)
-    return Interval(_logit(share.lower), log(first) - log(second) if second else math.inf, _logit(share.upper))
+    return Interval(log_odds(share.lower), log(first) - log(second) if second else math.inf, log_odds(share.upper))
 
 
-def _logit(log_share: float) -> float:
+def log_odds(log_share: float) -> float:
+    """`log(s/(1 − s))` from `log s`."""
     if log_share == -math.inf:
         return -math.inf
     rest = -math.expm1(log_share)

@@ -36,14 +36,11 @@ def determinant(rows):
     if not rows:
         return Fraction(1)
     return sum(
-        (-1) ** j * rows[0][j] * determinant([row[:j] + row[j + 1 :] for row in rows[1:]])
-        for j in range(len(rows))
+        (-1) ** j * rows[0][j] * determinant([row[:j] + row[j + 1 :] for row in rows[1:]]) for j in range(len(rows))
     )
 
 
-@pytest.mark.parametrize(
-    ("N", "d0", "count"), [(1, 1, 2), (5, 1, 2), (4, 2, 8), (3, 3, 8), (2, 5, 4), (6, 3, 32)]
-)
+@pytest.mark.parametrize(("N", "d0", "count"), [(1, 1, 2), (5, 1, 2), (4, 2, 8), (3, 3, 8), (2, 5, 4), (6, 3, 32)])
 def test_cover_count(N, d0, count):
     assert cover_count(N, d0) == count
 
@@ -69,8 +66,7 @@ def test_cells_count_or_refuse_exactly_when_a_minor_vanishes(data):
     d0, N = data.draw(st.integers(1, 3)), data.draw(st.integers(3, 5))
     X = data.draw(st.lists(st.lists(st.integers(-3, 3), min_size=N, max_size=N), min_size=d0, max_size=d0))
     minors = [
-        determinant([[X[i][n] for n in subset] for i in range(d0)])
-        for subset in itertools.combinations(range(N), d0)
+        determinant([[X[i][n] for n in subset] for i in range(d0)]) for subset in itertools.combinations(range(N), d0)
     ]
     if all(minors):
         assert len(cells(X)) == cover_count(N, d0)
@@ -92,9 +88,7 @@ def test_integers_are_decided_where_floats_are_not():
         cell_angles(np.array(X) / 3)
 
 
-@pytest.mark.parametrize(
-    "X", [[[1.5, 3.0], [0.5, 1.0]], [[1.5, 0.0], [0.5, 0.0]], [[1, 2], [2, 4]], [[1, 0], [2, 0]]]
-)
+@pytest.mark.parametrize("X", [[[1.5, 3.0], [0.5, 1.0]], [[1.5, 0.0], [0.5, 0.0]], [[1, 2], [2, 4]], [[1, 0], [2, 0]]])
 def test_parallel_and_zero_samples_are_refused(X):
     with pytest.raises(GeneralPositionError):
         cells(X)

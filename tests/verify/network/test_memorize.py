@@ -45,9 +45,7 @@ def test_forward_exact_by_hand():
 def test_exact_network_fits_exactly_with_the_stated_width(N, d0, slope):
     rng = np.random.default_rng([N, d0])
     X = rng.integers(-50, 51, (d0, N)).tolist()
-    y = [
-        Fraction(int(a), int(b)) for a, b in zip(rng.integers(-9, 10, N), rng.integers(1, 9, N), strict=True)
-    ]
+    y = [Fraction(int(a), int(b)) for a, b in zip(rng.integers(-9, 10, N), rng.integers(1, 9, N), strict=True)]
     found = memorize_exact(X, y, slope)
     assert len(found.W) == len(found.z) == len(found.gate_of) == 2 * -(-N // d0)
     assert forward_exact(found.W, found.z, X, slope) == y  # raises at a zero pre-activation
@@ -113,9 +111,7 @@ def test_float_accuracy_at_size(N, d0, slope):
 @given(
     N=st.integers(1, 12),
     d0=st.integers(2, 4),
-    slope=st.one_of(st.just(0.0), st.floats(-3, 0.9), st.floats(1.1, 3)).filter(
-        lambda s: s == 0 or abs(s) > 0.01
-    ),
+    slope=st.one_of(st.just(0.0), st.floats(-3, 0.9), st.floats(1.1, 3)).filter(lambda s: s == 0 or abs(s) > 0.01),
     seed=st.integers(0, 1000),
     scale=st.sampled_from([1e-3, 1.0, 1e3]),
 )

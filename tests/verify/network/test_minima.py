@@ -164,9 +164,7 @@ def test_the_residual_respects_the_samples_lengths():
     rng = np.random.default_rng(8)
     X, W, y = rng.standard_normal((2, 9)), rng.standard_normal((2, 2)), rng.standard_normal(9)
     X *= np.exp(rng.uniform(-4, 4, 9))
-    assert find_minimum(W, X, y, 0.1).residual == pytest.approx(
-        least_squares_residual(W, X, y, 0.1), abs=1e-10
-    )
+    assert find_minimum(W, X, y, 0.1).residual == pytest.approx(least_squares_residual(W, X, y, 0.1), abs=1e-10)
 
 
 @pytest.mark.parametrize(("N", "d0", "d1"), [(40, 20, 8), (30, 10, 20)])
