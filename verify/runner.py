@@ -194,7 +194,7 @@ def make_plan(statements: Sequence[Statement], settings: Settings) -> Plan:
     """
     backend = get_backend(settings.backend).name
     if settings.data is not None:
-        fitting = [item for item in statements if any(check.data_points for check in item.checks)]
+        fitting = [item for item in statements if any(sites(check, settings) for check in item.checks)]
         if not fitting:
             names = ", ".join(item.id for item in statements)
             raise InputError(f"no check of {names} can run on data; choose other statements or leave out --data")
