@@ -194,6 +194,17 @@ class Claim:
             raise InputError(f"the bound needs a value for {', '.join(missing)}; given were {sorted(given) or 'none'}")
         return log_value(expression, {symbol: given[name] for name, symbol in symbols.items()})
 
+    def at(self, **values: sp.Expr | int) -> Claim:
+        """The claim with some of its symbols, by name, set to values."""
+
+        def settled(expression: sp.Expr) -> sp.Expr:
+            return expression.subs(
+                {symbol: values[symbol.name] for symbol in expression.free_symbols if symbol.name in values}
+            )
+
+        where = tuple((symbol, settled(meaning)) for symbol, meaning in self.where)
+        return replace(self, bound=settled(self.bound), where=where)
+
     def with_bound(self, change: Callable[[sp.Expr], sp.Expr]) -> Claim:
         """The claim with another bound in place of its own: a mutant for a control.
 

@@ -73,6 +73,12 @@ def test_an_abbreviation_can_be_given_a_value():
     assert CLAIM.log_bound(N=4, c=3) == pytest.approx(-12)
 
 
+def test_some_values_can_be_settled_beforehand():
+    settled = CLAIM.at(c=sp.Rational(1, 2))
+    assert settled.log_bound(N=6) == pytest.approx(-3)
+    assert CLAIM.at(N=9).log_bound() == pytest.approx(-27)
+
+
 def test_a_missing_value_is_named():
     with pytest.raises(InputError, match="needs a value for N"):
         CLAIM.log_bound(c=2)

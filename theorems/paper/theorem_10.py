@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import sympy as sp
 
+from theorems.finite.f15 import ONE_TEACHER
 from theorems.paper.theorem_6 import CLAIM as ABOVE
 from theorems.paper.theorem_6 import CONTROLS as ABOVE_CONTROLS
 from theorems.paper.theorem_9 import CLAIM as BELOW
@@ -177,7 +178,8 @@ STATEMENT = Statement(
                 "Draws data sets, and for each of them many W; decides for each region whether it contains a "
                 "sub-optimal and whether it contains a global minimum. Shown is the median over X of the ratio of the "
                 "two volumes, with an interval that accounts for both layers of sampling. Widths are chosen so that "
-                "both kinds of regions are seen."
+                "both kinds of regions are seen. Beside it the finite-size bound F15 for the labels of a one-neuron "
+                "teacher, with probability 0.9, which is vacuous at such small sizes."
             ),
             sampler=CLASSIFIED,
             read=lambda tally, point: ratio_quantile(tally, point.real("delta")),
@@ -185,6 +187,7 @@ STATEMENT = Statement(
                 Path.along(WIDE, (6, 8, 10), rho=0.0, **_SMALL),
                 Path.along(WIDE_SQUARE, (6, 8, 10), rho=0.1, **_SMALL),
             ),
+            beside=(("F15, teacher", ONE_TEACHER),),
             chunks=7,
             controls=(
                 *(
