@@ -113,7 +113,11 @@ def _factor_is_invisible() -> tuple[bool | None, str]:
 
 
 _WIDTHS = (INPUTS.symbol, HIDDEN.symbol)
-_POINTS = {"epsilon": 0.1, "lambda": 0}
+_POINTS = {"epsilon": 0.1, "delta": 0.5, "lambda": 0}
+_PATHS = (
+    Path.along(DEEP, (12, 16, 24), rho=0.0, **_POINTS),
+    Path.along(SQUARE, (12, 16, 24), rho=0.1, **_POINTS),
+)
 
 STATEMENT = Statement(
     id="corollary-7",
@@ -152,16 +156,14 @@ STATEMENT = Statement(
             read=_quantile,
             claim=FIRST_ORDER,
             sufficient=True,
-            paths=(
-                Path.along(DEEP, (12, 16, 24), rho=0.0, delta=0.5, **_POINTS),
-                Path.along(SQUARE, (12, 16, 24), rho=0.1, delta=0.5, **_POINTS),
-            ),
+            paths=_PATHS,
             chunks=6,
             controls=(
                 Control(
                     "constant",
                     "γ fifty times as large",
                     FIRST_ORDER.with_bound(lambda bound: bound.xreplace({gamma: 50 * gamma})),
+                    paths=_PATHS[:1],
                 ),
                 Control(
                     "exponent",
@@ -169,6 +171,7 @@ STATEMENT = Statement(
                     FIRST_ORDER.with_bound(
                         lambda bound: bound.xreplace({N ** sp.Rational(3, 4): N ** sp.Rational(9, 4)})
                     ),
+                    paths=_PATHS[:1],
                 ),
                 Control("direction", "the volume is at least the bound", FIRST_ORDER.reversed()),
             ),

@@ -167,6 +167,8 @@ _SMALL = {"epsilon": 0.1, "delta": 0.5, "lambda": 0}
 # Few regions of a network this narrow contain a global minimum, so a bound that is too high shows.
 NARROW = Path.along(Scaling(sp.Rational(3, 4), sp.Rational(1, 2)), (6, 8), rho=0.0, **_SMALL)
 
+_CONSTRUCTED = Path.along(Scaling(sp.Rational(3, 4), sp.Rational(1, 2)), (24, 40, 64, 100), rho=0.1)
+
 STATEMENT = Statement(
     id="theorem-9",
     kind=Kind.THEOREM,
@@ -243,9 +245,11 @@ STATEMENT = Statement(
             ),
             sampler=CONSTRUCTED,
             read=_certified,
-            paths=(Path.along(Scaling(sp.Rational(3, 4), sp.Rational(1, 2)), (24, 40, 64, 100), rho=0.1),),
+            paths=(_CONSTRUCTED,),
             chunks=6,
-            controls=(Control("direction", "the volume is at most the bound", CLAIM.reversed()),),
+            controls=(
+                Control("direction", "the volume is at most the bound", CLAIM.reversed(), paths=(_CONSTRUCTED,)),
+            ),
             data_points=_constructed_points,
         ),
         Check(
