@@ -17,7 +17,7 @@ from theorems.setting import HIDDEN, SAMPLES, N, d1, paper
 from verify.network.activations import pattern
 from verify.network.arrangements import GeneralPositionError, cell_angles
 from verify.relations import Relation
-from verify.sampling import Draw, Tally
+from verify.sampling import Draw, Tally, count
 from verify.statements import (
     Assumption,
     Check,
@@ -122,7 +122,7 @@ def _all_cells(point: Point, draw: Draw) -> Tally:
 
 
 def _proportion(tally: Tally, point: Point) -> Estimate:
-    return Proportion(int(tally["hits"]), int(tally["trials"]))  # type: ignore[arg-type]
+    return Proportion(count(tally, "hits"), count(tally, "trials"))
 
 
 def _total(name: str) -> Callable[[Tally, Point], Estimate]:

@@ -21,7 +21,7 @@ from verify.network.activations import pattern
 from verify.network.khatri_rao import khatri_rao
 from verify.network.regions import kernels
 from verify.relations import Relation
-from verify.sampling import Draw, Tally
+from verify.sampling import Draw, Tally, count
 from verify.statements import Check, Claim, Control, Derivation, Kind, Point, Sampler, Statement, Step
 from verify.statistics.estimates import Counterexamples
 
@@ -301,11 +301,11 @@ def _count(wrong: str, total: str) -> Callable[[Tally, Point], Counterexamples]:
     """Reader: counterexamples `wrong` among `total`; where there was nothing to look at, the one trial is doubtful."""
 
     def read(tally: Tally, point: Point) -> Counterexamples:
-        trials = int(tally[total])  # type: ignore[arg-type]
+        trials = count(tally, total)
         if trials == 0:
             return Counterexamples(0, 1, 1)
-        doubtful = 0 if total in ("shared", "strangers") else int(tally["doubtful"])  # type: ignore[arg-type]
-        return Counterexamples(int(tally[wrong]), trials, doubtful)  # type: ignore[arg-type]
+        doubtful = 0 if total in ("shared", "strangers") else count(tally, "doubtful")
+        return Counterexamples(count(tally, wrong), trials, doubtful)
 
     return read
 

@@ -41,7 +41,7 @@ from theorems.setting import (
 from verify.asymptotics import Scaling, little_o
 from verify.network import regions
 from verify.relations import Relation
-from verify.sampling import Draw, Tally
+from verify.sampling import Draw, Tally, count
 from verify.statements import (
     Check,
     Claim,
@@ -172,7 +172,7 @@ def read_worst(tally: Tally, point: Point) -> Proportion:
 
 
 def _proportion(tally: Tally, name: str) -> Proportion:
-    return Proportion(*(int(tally[key]) for key in (name, "trials", f"{name} doubtful")))  # type: ignore[arg-type]
+    return Proportion(*(count(tally, key) for key in (name, "trials", f"{name} doubtful")))
 
 
 def _measure_zero() -> tuple[bool | None, str]:

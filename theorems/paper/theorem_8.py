@@ -21,7 +21,7 @@ from verify.network.activations import forward
 from verify.network.arrangements import GeneralPositionError
 from verify.network.memorize import forward_exact, memorize, memorize_exact
 from verify.relations import Relation
-from verify.sampling import Draw, Tally
+from verify.sampling import Draw, Tally, count
 from verify.statements import (
     Assumption,
     Check,
@@ -202,7 +202,7 @@ def _data_points(data: Dataset) -> tuple[Point, ...]:
 
 def read(tally: Tally, point: Point) -> Estimate:
     """The largest width among networks that fit; labellings that were missed, where there are any."""
-    trials, misses, failed = (int(tally[name]) for name in ("trials", "misses", "failed"))  # type: ignore[arg-type]
+    trials, misses, failed = (count(tally, name) for name in ("trials", "misses", "failed"))
     if misses or failed:
         return Counterexamples(misses, trials, failed, Evidence.WITNESS)
     return Exact(math.log(max(tally["widths"])), Evidence.WITNESS, trials)  # type: ignore[arg-type]
