@@ -32,7 +32,7 @@ from verify.statements import (
 )
 from verify.statistics.estimates import Proportion
 from verify.statistics.intervals import clopper_pearson
-from verify.volumes.caps import log_cap
+from verify.volume.caps import log_cap
 
 teachers = sp.Symbol("k", integer=True, positive=True)
 cells = sp.Symbol("K", positive=True)

@@ -47,7 +47,7 @@ from verify.statements import (
     Variable,
 )
 from verify.statistics.estimates import CertifiedQuantile
-from verify.volumes.caps import log_cap
+from verify.volume.caps import log_cap
 
 d1star = sp.Symbol("d1star", positive=True)
 

@@ -18,8 +18,8 @@ from verify.network import regions
 from verify.network.arrangements import GeneralPositionError, cell_centre, cell_volumes
 from verify.network.minima import classify
 from verify.verdicts import Evidence
-from verify.volumes.cones import decide, largest_margin
-from verify.volumes.exact import (
+from verify.volume.cones import decide, largest_margin
+from verify.volume.exact import (
     ExactLimitError,
     RegionLattice,
     exact_volumes,
@@ -95,8 +95,8 @@ def test_all_volumes_against_all_choices_of_cells(N, d0, slope, widths, seed):
         found = lattice.volumes(width)
         for name, expected in zip(EVENTS, by_enumeration(X, y, slope, 0.1, width), strict=True):
             volume = getattr(found, name)
-            assert math.exp(volume.estimate) == pytest.approx(expected, rel=1e-11, abs=1e-15), name
-            assert volume.lower == volume.estimate == volume.upper
+            assert volume.estimate == pytest.approx(expected, rel=1e-11, abs=1e-15), name
+            assert volume.log_lower == volume.log_estimate == volume.log_upper
             assert volume.digits >= 12
             assert volume.evidence is Evidence.EXACT
 
@@ -110,7 +110,7 @@ def test_ordered_tuples_give_the_same():
         total += volumes[list(cells)].prod() * np.array(kernel_events(patterns[list(cells)], X, y, 0.1, 0.1))
     found = exact_volumes(X, y, 0.1, 0.1, 3)
     for name, expected in zip(EVENTS, total, strict=False):
-        assert math.exp(getattr(found, name).estimate) == pytest.approx(expected, rel=1e-12)
+        assert getattr(found, name).estimate == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize(("N", "d0", "width", "slope"), [(5, 3, 3, 0.0), (6, 2, 4, 0.1), (6, 3, 3, 0.1)])
@@ -127,7 +127,7 @@ def test_first_order_volumes_against_sampling(N, d0, width, slope):
         regions.misclassified_above(kernels, y, 0.1),
     )
     for name, event in zip(EVENTS, events, strict=False):
-        p = math.exp(getattr(found, name).estimate)
+        p = getattr(found, name).estimate
         assert event.doubtful == 0
         assert binom.ppf(5e-9, 20_000, p) <= event.hits <= binom.isf(5e-9, 20_000, p)
 
@@ -143,7 +143,7 @@ def test_volumes_with_minima_against_sampling():
         (found.globalmin, sum(item.globalmin is True for item in decided)),
     ):
         assert volume.digits >= 12
-        p = math.exp(volume.estimate)
+        p = volume.estimate
         assert 0.005 < p < 0.99
         assert binom.ppf(1e-7, 1000, p) <= hits <= binom.isf(1e-7, 1000, p)
 
@@ -155,9 +155,9 @@ def test_volumes_with_minima_against_sampling():
 def test_one_dimension(width):
     # Opposite signs: each neuron gives a row (1, −ρ) or (−ρ, 1)·const; rank 2 iff both kinds occur.
     found = exact_volumes([[1, -1]], [1, 0], 0.1, 0.1, width).rank
-    assert found.estimate == pytest.approx((1 - width) * math.log(2), rel=1e-14, abs=1e-15)
-    assert exact_volumes([[1, 3]], [1, 0], 0.1, 0.1, width).rank.estimate == 0.0  # the same sign: never
-    assert exact_volumes([[2, -1]], [1, 0], -1, 0.1, width).rank.estimate == 0.0  # |x|: the same row twice
+    assert found.log_estimate == pytest.approx((1 - width) * math.log(2), rel=1e-14, abs=1e-15)
+    assert exact_volumes([[1, 3]], [1, 0], 0.1, 0.1, width).rank.log_estimate == 0.0  # the same sign: never
+    assert exact_volumes([[2, -1]], [1, 0], -1, 0.1, width).rank.log_estimate == 0.0  # |x|: the same row twice
 
 
 @pytest.mark.parametrize("width", [1, 5, 103, 2000])
@@ -171,27 +171,27 @@ def test_orthogonal_samples(d0, width):
         exact = 1 - (1 - mp.mpf(2) ** -width) ** 3
         # Binary labels: label 0 is fitted by an inactive sample too, so two of the three can be wrong.
         wrong = 1 - (1 - mp.mpf(2) ** -width) ** 2
-        assert found.rank.estimate == pytest.approx(float(mp.log(exact)), rel=1e-15)
-        assert found.support.estimate == found.rank.estimate
-        assert found.first_order.estimate == pytest.approx(float(mp.log(wrong)), rel=1e-15)
+        assert found.rank.log_estimate == pytest.approx(float(mp.log(exact)), rel=1e-15)
+        assert found.support.log_estimate == found.rank.log_estimate
+        assert found.first_order.log_estimate == pytest.approx(float(mp.log(wrong)), rel=1e-15)
     leaky = exact_volumes(X, [1, 1, 0], 0.1, 0.1, width)
-    assert leaky.rank.estimate == leaky.suboptimal.estimate == -math.inf
+    assert leaky.rank.log_estimate == leaky.suboptimal.log_estimate == -math.inf
 
 
 def test_zero_labels_are_fitted_by_every_region():
     X, _ = problem(6, 2)
     found = exact_volumes(X, np.zeros(6), 0.1, 0.1, 3)
-    assert found.globalmin.estimate == 0.0
-    assert found.suboptimal.estimate == found.first_order.estimate == -math.inf
+    assert found.globalmin.log_estimate == 0.0
+    assert found.suboptimal.log_estimate == found.first_order.log_estimate == -math.inf
 
 
 def test_an_output_of_one_half_is_class_zero():
     # One neuron in one dimension, ρ = 0: outputs (1, 1)/2 on labels (1, 0); the first is misclassified.
     found = RegionLattice([[1, 1, -3]], [1, 0, 0], 0, 0.0)
-    assert math.exp(found.volumes(1).first_order.estimate) == pytest.approx(1.0)
+    assert found.volumes(1).first_order.estimate == pytest.approx(1.0)
     # At labels (1, 0) and inputs (1, 0.5): u = 0.8, outputs 0.8 and 0.4, both right.
     right = RegionLattice([[1, 0.5]], [1, 0], 0, 0.0)
-    assert math.exp(right.volumes(1).first_order.estimate) == pytest.approx(0.5)
+    assert right.volumes(1).first_order.estimate == pytest.approx(0.5)
 
 
 # Cancellation
@@ -237,18 +237,18 @@ def test_tiny_volumes_have_their_digits(slope):
     for which, name in enumerate(EVENTS[:3]):
         exact = mobius(X, y, slope, 0.1, width, which)
         volume = getattr(found, name)
-        assert abs(volume.estimate - exact) < 1e-13
+        assert abs(volume.log_estimate - exact) < 1e-13
         assert volume.digits >= 13
 
 
 def test_an_impossible_event_is_exactly_zero_and_a_certain_one_exactly_one():
     X, y = problem(5, 2)
     lattice = RegionLattice(X, y, 0.1, 0.1)
-    assert lattice.volumes(2).rank.estimate == 0.0  # 4 rows, 5 columns: although the sum of powers cancels to it
-    assert lattice.volumes(1).globalmin.estimate == -math.inf
+    assert lattice.volumes(2).rank.log_estimate == 0.0  # 4 rows, 5 columns: although the sum of powers cancels to it
+    assert lattice.volumes(1).globalmin.log_estimate == -math.inf
     nearly = lattice.volumes(400).globalmin  # log(1 − v) for a tiny v
-    assert -1e-15 < nearly.lower <= nearly.estimate <= nearly.upper < 0
-    assert nearly.upper - nearly.lower < 1e-6 * -nearly.estimate
+    assert -1e-15 < nearly.log_lower <= nearly.log_estimate <= nearly.log_upper < 0
+    assert nearly.log_upper - nearly.log_lower < 1e-6 * -nearly.log_estimate
 
 
 # Structure
@@ -273,18 +273,18 @@ def test_properties(data):
     found = [lattice.volumes(width) for width in widths]
     slack = 1e-11
     for one in found:
-        assert one.suboptimal.upper <= one.first_order.upper
-        assert one.first_order.estimate <= one.support.estimate + slack
-        assert one.support.estimate <= one.rank.estimate + slack <= slack
-        assert math.exp(one.suboptimal.upper) + math.exp(one.globalmin.upper) <= 1 + slack
+        assert one.suboptimal.log_upper <= one.first_order.log_upper
+        assert one.first_order.log_estimate <= one.support.log_estimate + slack
+        assert one.support.log_estimate <= one.rank.log_estimate + slack <= slack
+        assert one.suboptimal.upper + one.globalmin.upper <= 1 + slack
     for narrow, wide in itertools.pairwise(found):  # more neurons, more rank
-        assert wide.rank.estimate <= narrow.rank.estimate
-        assert wide.support.estimate <= narrow.support.estimate
+        assert wide.rank.log_estimate <= narrow.rank.log_estimate
+        assert wide.support.log_estimate <= narrow.support.log_estimate
     # Neither the order nor the positive scale of the samples, nor a flip of all inputs, is seen by rank and support.
     order = data.draw(st.permutations(range(N)))
     moved = RegionLattice(-3 * X[:, order], y[order], slope, epsilon).volumes(2)
     for name in EVENTS:
-        assert getattr(moved, name).estimate == pytest.approx(getattr(found[1], name).estimate, abs=1e-10)
+        assert getattr(moved, name).log_estimate == pytest.approx(getattr(found[1], name).log_estimate, abs=1e-10)
 
 
 def test_the_rate():
@@ -305,7 +305,7 @@ def test_the_rate():
         assert kernel_events(rate.cells, X, y, slope, 0.1)[2]
         gaps = []
         for width in (50, 500, 5000):
-            log = lattice.first_order(width).estimate
+            log = lattice.first_order(width).log_estimate
             gaps.append(abs(log / width + rate.kappa))
         assert gaps[0] > gaps[1] or gaps[0] < 1e-12
         assert gaps[2] < 1e-3
@@ -326,7 +326,7 @@ def test_decimals_are_read_as_written():
     assert results[0] == results[1]
     whole = exact_volumes(tenfold, [1, 0, 1], 0.1, 0.1, 3)
     for name in EVENTS:
-        assert getattr(whole, name).estimate == pytest.approx(getattr(results[0], name).estimate, abs=1e-12)
+        assert getattr(whole, name).log_estimate == pytest.approx(getattr(results[0], name).log_estimate, abs=1e-12)
 
 
 def test_sixteen_cells():
@@ -339,15 +339,15 @@ def test_sixteen_cells():
     wide = lattice.volumes(400, box_limit=1000)
     assert wide.suboptimal.digits >= 10
     assert wide.globalmin.digits >= 10
-    assert wide.first_order.estimate == pytest.approx(-400 * lattice.rate().kappa, abs=0.1)
+    assert wide.first_order.log_estimate == pytest.approx(-400 * lattice.rate().kappa, abs=0.1)
     rough, finer = (lattice.volumes(10, box_limit=limit) for limit in (50, 200))
     for name in ("suboptimal", "globalmin"):
         one, other = getattr(rough, name), getattr(finer, name)
-        assert one.lower <= other.lower <= other.estimate <= other.upper <= one.upper
+        assert one.log_lower <= other.log_lower <= other.log_estimate <= other.log_upper <= one.log_upper
         assert one.digits <= other.digits < 3
-    assert rough.suboptimal.upper <= rough.first_order.upper
+    assert rough.suboptimal.log_upper <= rough.first_order.log_upper
     trivial = lattice.volumes(10, box_limit=0).globalmin
-    assert (trivial.lower, trivial.upper, trivial.digits) == (-math.inf, 0.0, 0)
+    assert (trivial.log_lower, trivial.log_upper, trivial.digits) == (-math.inf, 0.0, 0)
 
 
 # Errors

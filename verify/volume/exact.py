@@ -36,8 +36,8 @@ from scipy.special import gammaln
 
 from verify.network.arrangements import SignArray, cover_count, enclosed_volumes
 from verify.network.regions import errors_above
-from verify.verdicts import Evidence
-from verify.volumes.cones import decide
+from verify.volume.cones import decide
+from verify.volume.result import Volume, Volumes
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -59,56 +59,6 @@ _CHECK_EVERY = 100
 
 class ExactLimitError(ValueError):
     """The arrangement is too large for exact volumes."""
-
-
-@dataclass(frozen=True)
-class Volume:
-    """An angular volume, in natural logs; `-inf` for zero. The three are equal where nothing was left undecided.
-
-    Attributes:
-        lower: a volume of which every part is proved to belong to the event.
-        estimate: the value, or the middle of the two ends.
-        upper: one minus a volume of which every part is proved not to belong to it.
-        rounding: relative error of the volume behind each of the three, beyond that of a float log.
-    """
-
-    lower: float
-    estimate: float
-    upper: float
-    rounding: float = 0.0
-    evidence: Evidence = Evidence.EXACT
-
-    @property
-    def log10(self) -> float:
-        """Decimal log of the estimate."""
-        return self.estimate / math.log(10)
-
-    @property
-    def digits(self) -> int:
-        """Correct decimal digits of the volume (not of its log) that the floats hold; at most 15."""
-        if self.lower == self.upper == -math.inf:
-            return 15
-        error = self.upper - self.lower + self.rounding + 2.0**-52 * abs(self.estimate)
-        return 0 if not error < 1 else 15 if error < 1e-15 else math.floor(-math.log10(error))
-
-
-@dataclass(frozen=True)
-class ExactVolumes:
-    """Volumes of the nested events of F5, and of `L_ε` and `G` (Soudry & Hoffer 2017, Definition 4).
-
-    Attributes:
-        rank: `rank G < N`.
-        support: `|T*| > εN`: some labels leave more than `εN` nonzero residuals.
-        first_order: `MCE(y − P y) > ε`, P the projection on `ker G`.
-        suboptimal: `L_ε`: the region contains a DLM with `MCE > ε`.
-        globalmin: `G`: the region contains a DLM with `e = 0`.
-    """
-
-    rank: Volume
-    support: Volume
-    first_order: Volume
-    suboptimal: Volume
-    globalmin: Volume
 
 
 @dataclass(frozen=True)
@@ -136,7 +86,7 @@ def exact_volumes(
     width: int,
     *,
     box_limit: int = BOX_LIMIT,
-) -> ExactVolumes:
+) -> Volumes:
     """Angular volumes of the events of F5, exactly, for samples that span at most three dimensions.
 
     For several widths or plots make one `RegionLattice` and ask it.
@@ -213,7 +163,7 @@ class RegionLattice:
         self._close(limit)
         self._evaluate()
 
-    def volumes(self, width: int, *, box_limit: int = BOX_LIMIT) -> ExactVolumes:
+    def volumes(self, width: int, *, box_limit: int = BOX_LIMIT) -> Volumes:
         """All volumes at one width.
 
         Args:
@@ -225,7 +175,7 @@ class RegionLattice:
         """
         _require_width(width)
         rank, support, first_order = (self._first_order(event, width) for event in range(3))
-        return ExactVolumes(
+        return Volumes(
             rank,
             support,
             first_order,
@@ -643,10 +593,10 @@ def _between(yes: float, no: float, undecided: float, ceiling: Volume | None, ro
         middle = min(0.0, _sum_exp([yes, undecided - math.log(2)]))
     if undecided == -math.inf:
         lower = upper = middle
-    if ceiling is not None and upper > ceiling.upper:
-        upper = ceiling.upper
+    if ceiling is not None and upper > ceiling.log_upper:
+        upper = ceiling.log_upper
         lower, middle = min(lower, upper), min(middle, upper)
-    return Volume(lower, middle, upper, rounding)
+    return Volume(lower, middle, upper, rounding=rounding)
 
 
 def _log_one_minus(log: float) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from verify.volumes.caps import log_cap, smallest_margin
+from verify.volume.caps import log_cap, smallest_margin
 
 
 def cap_by_integral(sine, d0):

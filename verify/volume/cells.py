@@ -33,7 +33,7 @@ from threadpoolctl import threadpool_limits
 
 from verify.network.arrangements import cell_centre
 from verify.verdicts import Evidence
-from verify.volumes.caps import log_cap
+from verify.volume.caps import log_cap
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -14,8 +14,8 @@ from scipy.stats import binom, multivariate_normal
 from verify.network.arrangements import cell_angles
 from verify.network.arrangements import cells as all_cells
 from verify.verdicts import Evidence
-from verify.volumes import cells
-from verify.volumes.cells import cell_volume
+from verify.volume import cells
+from verify.volume.cells import cell_volume
 
 SURE = 1e-7
 

@@ -1,0 +1,138 @@
+"""What every way to an angular volume returns: five volumes, each with its two ends and what they rest on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from verify.verdicts import Evidence
+
+EVENTS = ("rank", "support", "first_order", "suboptimal", "globalmin")
+"""The five events, in the order of the report: the first three nested (finite-N note, F5)."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """An angular volume: a number in [0, 1] between two ends.
+
+    Held as natural logs, `-inf` for zero; `estimate`, `lower` and `upper` are the volumes themselves, and zero where
+    a float cannot hold them.
+
+    Attributes:
+        log_lower: natural log of the lower end.
+        log_estimate: natural log of the value, or of the best guess between the ends.
+        log_upper: natural log of the upper end.
+        evidence: `exact`: both ends are proved. `statistical`: they are a confidence interval.
+        rounding: relative error of the volume behind each of the three, beyond that of a float log.
+        note: what the ends rest on, where that needs a word.
+    """
+
+    log_lower: float
+    log_estimate: float
+    log_upper: float
+    evidence: Evidence = Evidence.EXACT
+    rounding: float = 0.0
+    note: str = ""
+
+    @property
+    def lower(self) -> float:
+        """The lower end."""
+        return math.exp(self.log_lower)
+
+    @property
+    def estimate(self) -> float:
+        """The value, or the best guess between the ends."""
+        return math.exp(self.log_estimate)
+
+    @property
+    def upper(self) -> float:
+        """The upper end."""
+        return math.exp(self.log_upper)
+
+    @property
+    def log10(self) -> float:
+        """Decimal log of the estimate."""
+        return self.log_estimate / math.log(10)
+
+    @property
+    def digits(self) -> int:
+        """Correct decimal digits of the volume (not of its log) that the floats hold; at most 15."""
+        if self.log_lower == self.log_upper == -math.inf:
+            return 15
+        error = self.log_upper - self.log_lower + self.rounding + 2.0**-52 * abs(self.log_estimate)
+        return 0 if not error < 1 else 15 if error < 1e-15 else math.floor(-math.log10(error))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, for JSON: the three logs are None where the volume is zero."""
+        logs = {item: getattr(self, item) for item in ("log_lower", "log_estimate", "log_upper")}
+        return {
+            "estimate": self.estimate,
+            "lower": self.lower,
+            "upper": self.upper,
+            "log10": self.log10 if math.isfinite(self.log10) else None,
+            **{name: value if math.isfinite(value) else None for name, value in logs.items()},
+            "evidence": self.evidence.value,
+            "note": self.note,
+        }
+
+    def __str__(self) -> str:
+        """Value, ends and evidence on one line."""
+        if self.log_lower == self.log_upper == -math.inf:
+            return f"0 ({self.evidence})"
+        if self.digits >= 6:
+            return f"{_power(self.log_estimate, min(self.digits, 10))} ({self.evidence})"
+        ends = f"[{_power(self.log_lower, 3)}, {_power(self.log_upper, 3)}]"
+        return f"{_power(self.log_estimate, 3)} in {ends} ({self.evidence})"
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """Angular volumes of the five events of one data set at one width.
+
+    Attributes:
+        rank: `rank(A ∘ X) < N`.
+        support: `|T*| > εN`: some labels leave more than `εN` nonzero residuals.
+        first_order: `MCE(y − P y) > ε`, P the projection on `ker(A ∘ X)`.
+        suboptimal: `L_ε`: the region contains a DLM with `MCE > ε`.
+        globalmin: `G`: the region contains a DLM with `e = 0`.
+        method: `exact`, `sample` or `rare`: what was used.
+        reason: why, in a sentence.
+        level: probability that any of the statistical intervals misses; zero where all is exact.
+        facts: sizes, costs and settings, by name.
+    """
+
+    rank: Volume
+    support: Volume
+    first_order: Volume
+    suboptimal: Volume
+    globalmin: Volume
+    method: str = "exact"
+    reason: str = ""
+    level: float = 0.0
+    facts: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings, lists and dicts, for JSON."""
+        volumes = {name: getattr(self, name).to_dict() for name in EVENTS}
+        return {**volumes, "method": self.method, "reason": self.reason, "level": self.level, **self.facts}
+
+    def __repr__(self) -> str:
+        """One line an event, then what was used and why."""
+        lines = [f"  {name:<11} {getattr(self, name)}" for name in EVENTS]
+        size = ", ".join(f"{name} = {self.facts[name]}" for name in ("N", "d0", "width") if name in self.facts)
+        notes = dict.fromkeys(getattr(self, name).note for name in EVENTS)
+        lines += [f"  {note}" for note in notes if note]
+        head = f"Volumes({size + ', ' if size else ''}method = {self.method!r}"
+        head += f", level = {self.level:g})" if self.level else ")"
+        return "\n".join([head, *lines, *([f"  {self.reason}"] if self.reason else [])])
+
+
+def _power(log: float, digits: int) -> str:
+    """A natural log as a decimal number, also where a float cannot hold it."""
+    if log == -math.inf:
+        return "0"
+    if log > -600:
+        return f"{math.exp(log):.{digits}g}"
+    exponent, rest = divmod(log / math.log(10), 1)
+    return f"{10**rest:.{max(1, min(digits, 6))}g}e{int(exponent)}"
