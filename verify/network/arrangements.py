@@ -32,7 +32,15 @@ _CHUNK_CELLS = 1 << 20
 
 
 class GeneralPositionError(ValueError):
-    """The samples are not, or in floating point not clearly, in general position."""
+    """The samples are not, or in floating point not clearly, in general position.
+
+    Attributes:
+        samples: positions of some samples that are dependent, or not clearly independent; empty if not known.
+    """
+
+    def __init__(self, message: str, samples: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
+        self.samples = samples
 
 
 class CellLimitError(ValueError):
@@ -202,8 +210,24 @@ def enclosed_volumes(X: npt.ArrayLike, bits: int) -> tuple[SignArray, list[arb]]
     patterns = cells(X)
     if exact is None:
         exact = np.array([[Fraction(entry) for entry in row] for row in data.tolist()], dtype=object)
-    corners = _corners(exact, patterns)
-    gram = exact.T @ exact
+    return patterns, polygon_volumes(exact.T @ exact, patterns, polygon_corners(exact, patterns), bits)
+
+
+def polygon_volumes(
+    gram: npt.NDArray[Any], patterns: SignArray, corners: list[list[tuple[int, int]]], bits: int
+) -> list[arb]:
+    """Volumes of cells whose corners are known, as `enclosed_volumes` gives them.
+
+    Args:
+        gram: inner products of the samples, `N × N`, of type `Fraction`.
+        patterns: the cells, `n_cells × N`.
+        corners: what `polygon_corners` returns.
+        bits: the relative radius of each ball is below `2^−bits`.
+
+    Raises:
+        ArithmeticError: if the volumes do not sum to 1.
+    """
+    N = len(gram)
     precision = bits + 32
     while True:
         with ctx.workprec(precision):
@@ -216,7 +240,7 @@ def enclosed_volumes(X: npt.ArrayLike, bits: int) -> tuple[SignArray, list[arb]]
             if all(volume.rel_accuracy_bits() > bits for volume in volumes):
                 if not sum(volumes, arb(0)).contains(1):
                     raise ArithmeticError(f"the volumes of {len(volumes)} cells do not sum to 1; report the data")
-                return patterns, volumes
+                return volumes
         precision *= 2
 
 
@@ -308,31 +332,41 @@ def _integer_columns(exact: npt.NDArray[Any]) -> list[list[int]]:
 
 
 def _require_independent(data: FloatArray, exact: npt.NDArray[Any] | None) -> None:
-    d0, N = data.shape
+    N = data.shape[1]
     if exact is not None:
-        independent = fmpz_mat(_integer_columns(exact)).rank() == N
+        relations, nullity = fmpz_mat(_integer_columns(exact)).transpose().nullspace()
+        if nullity:
+            raise dependent(tuple(n for n in range(N) if relations[n, 0]))
+        return
+    norms = np.linalg.norm(data, axis=0)
+    if norms.min() == 0:
+        raise dependent((int(norms.argmin()),))
+    if np.linalg.svd(data / norms, compute_uv=False)[-1] <= GENERAL_POSITION_TOLERANCE:
+        raise dependent(tuple(range(N)))
+
+
+def dependent(samples: tuple[int, ...]) -> GeneralPositionError:
+    """The error that names dependent samples by their positions."""
+    if len(samples) == 1:
+        found = f"sample {samples[0]} is zero, or not clearly nonzero"
     else:
-        norms = np.linalg.norm(data, axis=0)
-        independent = norms.min() > 0 and np.linalg.svd(data / norms, compute_uv=False)[-1] > GENERAL_POSITION_TOLERANCE
-    if not independent:
-        raise GeneralPositionError(
-            f"the {N} samples in {d0} dimensions are dependent, or not clearly independent; "
-            "drop duplicates and zeros, or perturb them"
-        )
+        found = f"samples {sorted(samples)} are dependent, or not clearly independent"
+    return GeneralPositionError(
+        f"{found}; drop duplicates and zeros, perturb them, or give exact (integer or fraction) entries", samples
+    )
 
 
 def _degenerate(subset: tuple[int, ...], more: int | None = None) -> GeneralPositionError:
-    samples = list(subset) if more is None else sorted([*subset, more])
-    return GeneralPositionError(
-        f"samples {samples} are dependent, or not clearly independent; "
-        "drop duplicates and zeros, perturb them, or give exact (integer or fraction) entries"
-    )
+    return dependent(subset if more is None else (*subset, more))
 
 
 def _rays_exact(exact: npt.NDArray[Any]) -> Iterator[tuple[npt.NDArray[np.intp], SignArray]]:
     """Chunks of (subsets of d0 − 1 samples, signs of their normal on all samples, 0 on the subset)."""
     d0, N = exact.shape
     columns = _integer_columns(exact)
+    for n, column in enumerate(columns):
+        if not any(column):
+            raise dependent((n,))
     samples = fmpz_mat(columns).transpose()
     for chunk in _subsets(N, d0):
         signs = np.empty((len(chunk), N), dtype=np.int8)
@@ -403,8 +437,14 @@ def _angle(gram: npt.NDArray[Any], n: int, m: int) -> arb:
     return arb.atan2(sine, cosine)
 
 
-def _corners(exact: npt.NDArray[Any], patterns: SignArray) -> list[list[tuple[int, int]]]:
-    """For each cell, the two samples that meet at each corner of its polygon on the sphere S²."""
+def polygon_corners(exact: npt.NDArray[Any], patterns: SignArray) -> list[list[tuple[int, int]]]:
+    """For each cell, the two samples that meet at each corner of its polygon on the sphere S².
+
+    Args:
+        exact: samples in general position, `d0 × N`, of type `Fraction`, d0 or N at most 3. Only their signs against
+            each other count, so coordinates in any basis will do.
+        patterns: all cells, in the order of `cells`.
+    """
     d0, N = exact.shape
     if d0 >= N:  # every orthant; two planes meet twice, at opposite points
         return [list(itertools.combinations(range(N), 2)) * (2 if N == 2 else 1)] * len(patterns)

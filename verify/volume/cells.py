@@ -166,8 +166,8 @@ def _oriented(X: npt.ArrayLike, signs: npt.ArrayLike | None, w: npt.ArrayLike | 
     """Unit rows `s_n x_n/‖x_n‖`, `N × d0`, so that the cell is where all of them are positive."""
     try:
         data = np.array(X, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"X has entries that are no real numbers: {error}") from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"X has entries that are no real numbers, or too large for floats: {error}") from None
     if data.ndim != 2 or data.size == 0:
         raise ValueError(f"got X of shape {data.shape}; expected d0 × N with both at least 1, one column a sample")
     if not np.isfinite(data).all():

@@ -6,7 +6,7 @@ neuron, and neurons fall into cells independently with the cells' angular volume
 on whether a cell holds 0, 1 or more neurons (finite-N note, F1e).
 
 Closed sets. Sets of cells with the same kernel K have one largest member, all cells i with `G_i K = 0`. These
-closed sets are few (800 for 8 samples in the plane, where there are 65 536 sets), and they carry everything of
+closed sets are few (some 600 for 8 samples in the plane, where there are 65 536 sets), and they carry everything of
 first order. With `p(F)` the total volume of F, `P(all neurons in F) = p(F)^d1`, so by Möbius inversion every
 event that depends on the kernel has volume `Σ_F c_F p(F)^d1` with integers `c_F` that do not depend on d1. The
 sum cancels; it is taken in ball arithmetic, with the precision raised until the result has its digits.
@@ -17,6 +17,13 @@ zero or in plus or minus the cell for cells with one, and zero for empty cells: 
 until what is undecided is negligible or the budget ends; what is left is the difference between upper and lower
 end. Volumes of boxes are sums of positive terms, and every single decision is made in rational arithmetic.
 
+Estimated cells. Which regions have an event is always decided exactly. In more than three dimensions the cells'
+volumes are not known in closed form, but lie in intervals that hold for all of them at once (`verify.volume.shares`).
+Each event's volume is `Σ_n d1!/Π n_i! · Π p_i^{n_i}` over the vectors n of cell counts that have the event: a
+polynomial with nonnegative coefficients, so it does not decrease in any `p_i`, whether or not they sum to 1. Its
+value at the lower ends is a lower bound, at the upper ends an upper one; the same for the complement. The Möbius form
+and the sums over boxes are this polynomial, written otherwise, so both are evaluated at the ends as they stand.
+
 Floats are read as the decimals that they print as, so `slope=0.1` is 1/10; everything after that is exact.
 """
 
@@ -25,7 +32,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -34,31 +41,45 @@ import numpy.typing as npt
 from flint import arb, ctx, fmpq, fmpq_mat, fmpz, fmpz_mat
 from scipy.special import gammaln
 
-from verify.network.arrangements import SignArray, cover_count, enclosed_volumes
+from verify.network.arrangements import GeneralPositionError, SignArray
 from verify.network.regions import errors_above
+from verify.verdicts import Evidence
 from verify.volume.cones import decide
+from verify.volume.cost import (
+    BOX_LIMIT,
+    CELL_LIMIT,
+    CLOSED_SET_LIMIT,
+    MEMORY_LIMIT,
+    Cost,
+    ExactLimitError,
+    cost_of_layout,
+    least_cells,
+    refused,
+    too_large,
+    width_cost,
+)
 from verify.volume.result import Volume, Volumes
+from verify.volume.shares import Layout, Shares, components, layout
+
+__all__ = ["ExactLimitError", "Rate", "RegionLattice", "exact_volumes", "predicted_cost", "rate_in_width"]
 
 FloatArray = npt.NDArray[np.float64]
-
-CLOSED_SET_LIMIT = 20_000
-"""Closed sets up to which the work is done: some 30 s and 200 MB."""
-
-CELL_LIMIT = 512
-
-BOX_LIMIT = 20_000
-"""Boxes of cell counts examined for `L_ε` and for `G` each: some 20 s at most. With 16 cells this suffices for ten
-digits where the width is well above or below the number of cells; in between the ends stay apart."""
 
 NEGLIGIBLE = 1e-12
 """Undecided volume, as a fraction of the event's or its complement's, at which splitting stops."""
 
+NEGLIGIBLE_BESIDE_ESTIMATES = 1e-4
+"""The same where the cells' volumes are estimated: their intervals are wider than that."""
+
 _BITS = 64
 _CHECK_EVERY = 100
+_TRIM = 110.0
+"""Entries below exp(−110) of the largest are left out of convolutions, unless that could change the 17th digit."""
 
+_SLACK = 1e-12
+"""Relative, for sums of a few hundred floats and their logs; far below the width of any interval of an estimate."""
 
-class ExactLimitError(ValueError):
-    """The arrangement is too large for exact volumes."""
+_LOWER, _ESTIMATE, _UPPER = range(3)
 
 
 @dataclass(frozen=True)
@@ -69,13 +90,21 @@ class Rate:
         kappa: `κ = −log max{p(S) : S bad}`, in nats per neuron; `inf` if no set of cells is bad.
         volume: that largest `p(S)`.
         cells: patterns of one set that attains it, `k × N`, entries ±1.
-        multiplicity: number of (closed) sets that attain it: `V(d1) ≈ multiplicity · exp(−κ d1)`.
+        multiplicity: number of (closed) sets that attain it: `V(d1) ≈ multiplicity · exp(−κ d1)`. Where cells are
+            estimated, the number of those whose estimates tie.
+        kappa_lower, kappa_upper: interval for κ; both equal κ where the evidence is exact.
+        evidence: `exact`, or `statistical` where the volumes of the cells are estimated.
+        level: probability that the interval misses; zero where the evidence is exact.
     """
 
     kappa: float
     volume: float
     cells: SignArray
     multiplicity: int
+    kappa_lower: float
+    kappa_upper: float
+    evidence: Evidence = Evidence.EXACT
+    level: float = 0.0
 
 
 def exact_volumes(
@@ -86,25 +115,77 @@ def exact_volumes(
     width: int,
     *,
     box_limit: int = BOX_LIMIT,
+    level: float = 0.01,
+    seed: int = 0,
+    effort: float = 1.0,
 ) -> Volumes:
-    """Angular volumes of the events of F5, exactly, for samples that span at most three dimensions.
+    """Angular volumes of the events of F5: exactly where the cells have volumes in closed form, else in intervals.
 
-    For several widths or plots make one `RegionLattice` and ask it.
+    The closed form is there where each set of samples that is orthogonal to all others spans at most three
+    dimensions. Elsewhere which regions have an event is still decided exactly; only the volumes of the cells are
+    estimated. For several widths or plots make one `RegionLattice` and ask it; `predicted_cost` says what to expect.
 
     Args:
-        X: samples, `d0 × N`, in general position, d0 or N at most 3.
+        X: samples, `d0 × N`, none of them zero. Repeated samples and multiples of others, also negative ones, are
+            welcome; the others must be in general position in the span of each orthogonal component.
         y: labels, N; any real numbers.
         slope: negative-side slope ρ ≠ 1.
         epsilon: threshold ε in [0, 1) on the fraction of misclassified samples.
         width: number of hidden units d1, at least 1.
         box_limit: most boxes to examine for `L_ε` and for `G` each.
+        level: where cells are estimated, stated probability that any of the five intervals misses.
+        seed: of that estimate.
+        effort: factor on its draws.
 
     Raises:
         ExactLimitError: if the arrangement is too large; known before or soon after the work starts.
-        GeneralPositionError: if the samples are not, or not clearly, in general position.
-        ValueError: if shapes, slope, epsilon, width or entries cannot be used.
+        GeneralPositionError: if the samples are not, or not clearly, in general position; it names some.
+        ValueError: if shapes, slope, epsilon, width, entries or another argument cannot be used.
     """
-    return RegionLattice(X, y, slope, epsilon).volumes(width, box_limit=box_limit)
+    width = _require_width(width)
+    lattice = RegionLattice(X, y, slope, epsilon, level=level, seed=seed, effort=effort)
+    return lattice.volumes(width, box_limit=box_limit)
+
+
+def predicted_cost(
+    X: npt.ArrayLike,
+    width: int = 1,
+    *,
+    box_limit: int = BOX_LIMIT,
+    limit: int = CLOSED_SET_LIMIT,
+    memory: float = MEMORY_LIMIT,
+    effort: float = 1.0,
+) -> Cost:
+    """What `exact_volumes` would cost for these samples, and whether and why it would refuse them.
+
+    For a number of samples in general position, before there are any, see `verify.volume.cost.cost_of_shape`. How many
+    bits a width takes is known only when the closed sets are: where that decides, this is on the safe side, and
+    `exact_volumes` may still go through.
+
+    Args:
+        X: samples, `d0 × N`.
+        width: number of hidden units d1.
+        box_limit: most boxes to examine for `L_ε` and for `G` each.
+        limit: most closed sets to enumerate.
+        memory: most bytes to use.
+        effort: factor on the draws for the volumes of cells without a closed form.
+
+    Raises:
+        ValueError: if X is no `d0 × N` array of finite numbers, or the width is no positive integer.
+    """
+    width = _require_width(width)
+    try:
+        exact, planned = _planned(X)
+        if isinstance(planned, Cost):
+            return planned
+        cost = cost_of_layout(
+            planned, len(exact), width, box_limit=box_limit, limit=limit, memory=memory, effort=effort
+        )  # fmt: skip
+        if not cost.refusal:
+            components(X, exact, planned)
+    except GeneralPositionError as error:
+        return Cost(0, False, math.inf, math.inf, math.inf, f"{error}; or use method='sample' or 'rare'")
+    return cost
 
 
 def rate_in_width(X: npt.ArrayLike, y: npt.ArrayLike, slope: float | Fraction, epsilon: float) -> Rate:
@@ -120,6 +201,7 @@ class RegionLattice:
 
     Attributes:
         patterns: signs of the cells, `n_cells × N`.
+        shares: the cells' volumes, or intervals for them.
         closed: the closed sets, as bit masks over the cells, largest first.
         neurons: for each closed set, the least number of neurons that produce its kernel.
     """
@@ -132,34 +214,50 @@ class RegionLattice:
         epsilon: float,
         *,
         limit: int = CLOSED_SET_LIMIT,
+        level: float = 0.01,
+        seed: int = 0,
+        effort: float = 1.0,
     ) -> None:
         """Enumerate the closed sets; the cost does not depend on the width.
 
         Args:
-            X: samples, `d0 × N`, in general position, d0 or N at most 3.
+            X: samples, `d0 × N`.
             y: labels, N.
             slope: negative-side slope ρ ≠ 1.
             epsilon: threshold ε in [0, 1).
             limit: most closed sets to enumerate.
+            level: where cells are estimated, stated probability that any of the intervals misses.
+            seed: of that estimate.
+            effort: factor on its draws.
 
         Raises:
             ExactLimitError, GeneralPositionError, ValueError: as for `exact_volumes`.
         """
-        self.X, self.y = _rationals(X, "X"), _rationals(y, "y")
-        if self.X.ndim != 2 or self.y.shape != self.X.shape[1:] or not self.X.size:
-            raise ValueError(f"got X {self.X.shape} and y {self.y.shape}; expected d0 × N and N, not empty")
-        rho = _rationals(slope, "slope").item()
-        if rho == 1:
+        self.y = _rationals(y, "y")
+        if np.ndim(X) != 2 or self.y.shape != np.shape(X)[1:] or not self.y.size or not np.size(X):
+            raise ValueError(f"got X {np.shape(X)} and y {self.y.shape}; expected d0 × N and N, not empty")
+        rho = _rationals(slope, "slope")
+        if rho.shape:
+            raise ValueError(f"got a slope of shape {rho.shape}; expected one number")
+        if rho.item() == 1:
             raise ValueError("got slope 1, a linear network; expected any other slope")
         if not 0 <= epsilon < 1:
             raise ValueError(f"got epsilon = {epsilon}; expected a fraction in [0, 1)")
         self.epsilon = epsilon
-        _require_small(self.X, limit)
-        self.patterns, _ = enclosed_volumes(X, 8)  # the caller's X: its floats are held to a tolerance
-        self._sums: dict[int, list[arb]] = {}
-        self._volumes = np.array([float(ball) for ball in self._enclosed(_BITS)])
+        self.X, planned = _planned(X)
+        if isinstance(planned, Cost):
+            raise ExactLimitError(planned.refusal)
+        cost = cost_of_layout(planned, len(self.X), limit=limit, effort=effort)
+        if cost.refusal:
+            raise ExactLimitError(cost.refusal)
+        self.shares = Shares(X, self.X, level=level, seed=seed, effort=effort)
+        self.patterns = self.shares.patterns
+        self._exact = self.shares.evidence is Evidence.EXACT
+        self._volumes = self.shares.estimate
+        self._sums: dict[tuple[int, int | None], list[arb]] = {}
+        self._planned = planned
         self._existing = {signs.tobytes() for signs in self.patterns}
-        self._gates = _gates(self.X, self.patterns, rho)
+        self._gates = _gates(self.X, self.patterns, rho.item())
         self._close(limit)
         self._evaluate()
 
@@ -171,36 +269,84 @@ class RegionLattice:
             box_limit: most boxes to examine for `L_ε` and for `G` each; 0 leaves them between the trivial ends.
 
         Raises:
+            ExactLimitError: if the width is so large that the numbers would not fit.
             ValueError: if `width` is no positive integer.
         """
-        _require_width(width)
+        width = _require_width(width)
+        self._require_fit(width)
         rank, support, first_order = (self._first_order(event, width) for event in range(3))
-        return Volumes(
-            rank,
-            support,
-            first_order,
-            self._with_minimum(self._wrong, width, box_limit, first_order),
-            self._with_minimum(self._fits, width, box_limit, None),
-        )
+        suboptimal = self._with_minimum(self._wrong, width, box_limit, first_order)
+        globalmin = self._with_minimum(self._fits, width, box_limit, None)
+        found = rank, support, first_order, suboptimal, globalmin
+        exact = all(volume.evidence is Evidence.EXACT for volume in found)
+        d0, N = self.X.shape
+        facts = {"N": N, "d0": d0, "width": width, "cells": len(self.patterns), "closed_sets": len(self.closed)}
+        return Volumes(*found, level=0.0 if exact else self.shares.level, facts=facts)
 
     def first_order(self, width: int) -> Volume:
-        """`MCE(y − P y) > ε` alone: no search for minima."""
-        _require_width(width)
+        """`MCE(y − P y) > ε` alone: no search for minima. Errors are those of `volumes`."""
+        width = _require_width(width)
+        self._require_fit(width)
         return self._first_order(2, width)
 
     def rate(self) -> Rate:
-        """The exact rate in width (finite-N note, F16)."""
+        """The rate in width (finite-N note, F16): exact, or in an interval where cells are estimated."""
         bad = [i for i in np.flatnonzero(self._events[:, 2]).tolist() if self.closed[i]]
         if not bad:
-            return Rate(math.inf, 0.0, self.patterns[:0], 0)
-        totals = self._totals(_BITS)
-        best = max((totals[i] for i in bad), key=float)
-        # Sets whose balls overlap at 64 bits are taken for equal: symmetry makes exact ties, chance makes none.
-        ties = [i for i in bad if totals[i].overlaps(best)]
-        members = _members(self.closed[ties[0]])
-        with ctx.workprec(2 * _BITS):  # the log of a volume near 1 loses digits
-            kappa = float(abs(self._totals(2 * _BITS)[ties[0]].log()))
-        return Rate(kappa, float(best), self.patterns[members], len(ties))
+            return Rate(math.inf, 0.0, self.patterns[:0], 0, math.inf, math.inf, Evidence.EXACT)
+        if self.closed[bad[0]] == (1 << len(self.patterns)) - 1:  # the largest come first
+            return Rate(0.0, 1.0, self.patterns, 1, 0.0, 0.0, Evidence.EXACT)
+        if not self._exact:
+            return self._estimated_rate(bad)
+        bits = _BITS
+        while True:
+            # The largest p(F) has the smallest rest, and near 1 only the rest has digits.
+            rests = self._rests(bits, bad)
+            best = min(rests, key=lambda ball: ball.mid())
+            ties = [i for i, rest in zip(bad, rests, strict=True) if rest.overlaps(best)]
+            members = _members(self.closed[ties[0]])
+            balls = self.shares.balls(bits)
+            with ctx.workprec(bits + 32):
+                volume = sum((balls[i] for i in members), arb(0))
+                kappa = -(-best).log1p() if best < 0.5 else -volume.log()
+            # Sets whose rests overlap at 128 bits are taken for equal: symmetry makes exact ties, chance makes none.
+            if bits > _BITS and kappa.rel_accuracy_bits() >= 54:
+                break
+            bits *= 2
+        return Rate(float(kappa), float(volume), self.patterns[members], len(ties), float(kappa), float(kappa))
+
+    def _rests(self, bits: int, sets: list[int]) -> list[arb]:
+        """`1 − p(F)` as a sum of positive terms."""
+        balls = self.shares.balls(bits)
+        everything = (1 << len(balls)) - 1
+        with ctx.workprec(bits + 32):
+            return [sum((balls[i] for i in _members(everything & ~self.closed[k])), arb(0)) for k in sets]
+
+    def _estimated_rate(self, bad: list[int]) -> Rate:
+        inside = np.array(
+            [[mask >> i & 1 for i in range(len(self.patterns))] for mask in map(self.closed.__getitem__, bad)]
+        )
+        share = self.shares
+        # p(F) from below, by what it holds and by what it lacks; and from above.
+        least = float(np.maximum(inside @ share.lower, 1 - (1 - inside) @ share.upper).max()) * (1 - _SLACK)
+        most = float(np.minimum(inside @ share.upper, 1 - (1 - inside) @ share.lower).max()) * (1 + _SLACK)
+        totals = inside @ share.estimate
+        best = float(np.clip(totals.max(), least, most))
+        ties = np.flatnonzero(totals >= totals.max() * (1 - 1e-12))
+        members = _members(self.closed[bad[ties[0]]])
+        kappa, lower, upper = (max(0.0, -math.log(value)) for value in (best, most, least))
+        return Rate(
+            kappa, best, self.patterns[members], len(ties), lower, upper, Evidence.STATISTICAL, share.level
+        )  # fmt: skip
+
+    def _require_fit(self, width: int) -> None:
+        """Refuse a width whose sums of powers would not fit into memory."""
+        cost = width_cost(len(self.closed), width, self._largest_rate)
+        if cost.refusal:
+            raise ExactLimitError(cost.refusal)
+
+    def _too_large(self, reason: str) -> str:
+        return too_large(self.X.shape[1], self.X.shape[0], reason)
 
     # Closed sets
 
@@ -238,7 +384,7 @@ class RegionLattice:
                     if found in neurons:
                         continue
                     if len(neurons) >= limit:
-                        raise ExactLimitError(_too_large(self.X, f"more than {limit} closed sets of cells"))
+                        raise ExactLimitError(self._too_large(f"more than {limit} closed sets of cells"))
                     neurons[found] = depth
                     if smaller is not None:
                         kernels[found] = smaller
@@ -279,6 +425,10 @@ class RegionLattice:
             self._wrong[i] = errors >= needed
             self._events[i] = kernel is not None, support >= needed, errors >= needed
         self._fits = np.array([not any(self._residuals[number]) for number in self._residual_of])
+        totals = np.array([sum(self._volumes[i] for i in _members(mask)) for mask in self.closed])
+        # An event that no set of cells has is zero, whatever the width.
+        largest = [totals[self._events[:, event] & (totals > 0)].max(initial=0.0) for event in range(3)]
+        self._largest_rate = max((-math.log(min(1.0, share)) for share in largest if share > 0), default=0.0)
         self._coefficients = self._moebius(self._events)
         self._proofs = [_Proofs(len(self.patterns)) for _ in self._residuals]
 
@@ -291,7 +441,7 @@ class RegionLattice:
             coefficients[i] -= coefficients[:i][above].sum(axis=0)
             total += int(np.abs(coefficients[i]).sum())
             if total >= 2**62:  # below this no partial sum can have overflowed
-                raise ExactLimitError(_too_large(self.X, "Möbius coefficients beyond 64 bits"))
+                raise ExactLimitError(self._too_large("Möbius coefficients beyond 64 bits"))
         return coefficients
 
     def _closure(self, cells: int) -> int:
@@ -304,38 +454,65 @@ class RegionLattice:
 
     # Volumes of first order
 
-    def _enclosed(self, bits: int) -> list[arb]:
-        return enclosed_volumes(self.X, bits)[1]
-
-    def _totals(self, bits: int) -> list[arb]:
-        """`p(F)` for all closed sets."""
-        if bits not in self._sums:
-            balls = self._enclosed(bits)
+    def _totals(self, bits: int, side: int | None) -> list[arb]:
+        """`p(F)` for all closed sets: of the true volumes where side is None, else of estimates or their ends."""
+        if (bits, side) not in self._sums:
+            balls = self.shares.balls(bits) if side is None else [arb(value) for value in self._side(side).tolist()]
             everything = (1 << len(balls)) - 1
             with ctx.workprec(bits + 32):
-                self._sums[bits] = [
-                    arb(1) if mask == everything else sum((balls[i] for i in _members(mask)), arb(0))
+                self._sums[bits, side] = [
+                    # Ends do not sum to 1, and must not.
+                    arb(1) if mask == everything and side is None else sum((balls[i] for i in _members(mask)), arb(0))
                     for mask in self.closed
                 ]
-        return self._sums[bits]
+        return self._sums[bits, side]
+
+    def _side(self, side: int) -> FloatArray:
+        return (self.shares.lower, self.shares.estimate, self.shares.upper)[side]
 
     def _first_order(self, event: int, width: int) -> Volume:
-        """`Σ c_F p(F)^d1`, to 15 digits of the volume and of its log."""
+        """`Σ c_F p(F)^d1`, to 15 digits of the volume and of its log, or bounds on it."""
         reachable = (self.neurons <= width) & np.array([mask > 0 for mask in self.closed])
         happens = self._events[reachable, event]
         if not happens.any() or happens.all():
             value = 0.0 if happens.any() else -math.inf
             return Volume(value, value, value)
+        if self._exact:
+            log = self._log_polynomial(event, width, None)
+            return Volume(log, log, log)
+        (yes_low, no_low), (yes_high, no_high) = (
+            [self._log_polynomial(event, width, side, of_complement) for of_complement in (False, True)]
+            for side in (_LOWER, _UPPER)
+        )
+        estimate = self._log_polynomial(event, width, _ESTIMATE)
+        return self._bounded(max(yes_low, _log_one_minus(no_high)), estimate, min(yes_high, _log_one_minus(no_low)))
+
+    def _log_polynomial(self, event: int, width: int, side: int | None, of_complement: bool = False) -> float:
+        """Log of the event's polynomial in the cells' volumes, or of that of its complement."""
         terms = [(i, int(c)) for i, c in enumerate(self._coefficients[:, event]) if c and self.closed[i]]
+        if of_complement:  # all vectors of counts together have p(all cells)^d1, and the set of all cells comes first
+            terms = [(i, -c) for i, c in terms]
+            terms.append((0, 1))
         bits = 2 * _BITS
         while True:
-            totals = self._totals(bits)
+            totals = self._totals(bits, side)
             with ctx.workprec(bits + 32):
                 value = sum((c * totals[i] ** width for i, c in terms), arb(0))
                 log = value.log() if value > 0 else arb.nan()
                 if log.is_finite() and log.rel_accuracy_bits() >= 54 and value.rel_accuracy_bits() >= 54:
-                    return Volume(float(log), float(log), float(log))
+                    return float(log)
             bits *= 2
+
+    def _bounded(self, lower: float, estimate: float, upper: float, rounding: float = 0.0) -> Volume:
+        """A volume between ends that rest on the intervals of the cells."""
+        slack = _SLACK + rounding  # ends in floating point, moved outwards
+        lower, upper = lower - slack - 2e-16 * abs(lower) if lower > -math.inf else lower, upper + slack
+        upper = min(0.0, upper + 2e-16 * abs(upper) if upper > -math.inf else upper)
+        note = f"the volumes of {self._planned.estimated_cells} cells are estimated, all intervals at once"
+        return Volume(
+            lower, min(max(estimate, lower), upper), upper, Evidence.STATISTICAL, rounding,
+            f"{note} at level {self.shares.level:g}",
+        )  # fmt: skip
 
     # Volumes of minima
 
@@ -348,28 +525,55 @@ class RegionLattice:
         everything = (1 << len(self.patterns)) - 1
         queue = [(0.0, 0, _Box(0, 0, everything, everything))]
         serial = itertools.count(1)
-        inside, outside, undecided = [-math.inf], [-math.inf], [-math.inf]
+        inside, outside, undecided = (_Masses() for _ in range(3))
+        negligible = math.log(NEGLIGIBLE if self._exact else NEGLIGIBLE_BESIDE_ESTIMATES)
         for step in range(box_limit):
             if step % _CHECK_EVERY == 0:
-                least = min(_sum_exp(inside), _sum_exp(outside))
-                if _sum_exp([-item[0] for item in queue] + undecided) <= math.log(NEGLIGIBLE) + least:
+                least = min(_sum_exp(inside.logs), _sum_exp(outside.logs))
+                if _sum_exp([-item[0] for item in queue] + undecided.logs) <= negligible + least:
                     break
             if not queue:
                 break
             mass, _, box = heapq.heappop(queue)
             verdict, parts = self._examine(box, wanted)
             if verdict is not None:
-                (inside if verdict else outside).append(-mass)
+                (inside if verdict else outside).add(-mass, box)
             elif not parts:
-                undecided.append(-mass)
+                undecided.add(-mass, box)
             for part in parts:
-                volume = self._log_mass(part, width)
+                volume = self._log_mass(part, width, self._volumes, whole=True)
                 if volume > -math.inf:
                     heapq.heappush(queue, (-volume, next(serial), part))
-        rest = _sum_exp([-item[0] for item in queue] + undecided)
-        # Positive terms throughout; what is lost is in the logs of Poisson probabilities, of size d1 log d1.
-        rounding = 1e-13 + 4e-16 * width * math.log(width)
-        return _between(_sum_exp(inside), _sum_exp(outside), rest, ceiling, rounding)
+        for mass, _, box in queue:
+            undecided.add(-mass, box)
+        yes, no, rest = (_sum_exp(part.logs) for part in (inside, outside, undecided))
+        rounding = self._rounding(width)
+        found = _between(yes, no, rest, rounding)
+        if not self._exact and rest == -math.inf and -math.inf in (yes, no):
+            return Volume(found.log_lower, found.log_estimate, found.log_upper)  # certain, whatever the cells' volumes
+        if not self._exact:
+            found = self._between_ends(inside.boxes, outside.boxes, undecided.boxes, found, width, rounding)
+        return _under(found, ceiling)
+
+    def _between_ends(
+        self, inside: list[_Box], outside: list[_Box], undecided: list[_Box], found: Volume, width: int, rounding: float
+    ) -> Volume:
+        def total(boxes: list[_Box], side: int) -> float:
+            return _sum_exp([self._log_mass(box, width, self._side(side), whole=False) for box in boxes])
+
+        yes, no = total(inside, _LOWER), total(outside, _LOWER)
+        rest = total(undecided, _UPPER)
+        most_yes, most_no = _sum_exp([total(inside, _UPPER), rest]), _sum_exp([total(outside, _UPPER), rest])
+        lower, upper = max(yes, _log_one_minus(most_no)), min(most_yes, _log_one_minus(no))
+        return self._bounded(lower, found.log_estimate, upper, rounding)
+
+    def _rounding(self, width: int) -> float:
+        """Bound on the relative error of a box's mass, a sum of positive terms in floating point.
+
+        An ulp a neuron for the cells' volumes, one a term for each convolution (at most as many as cells, of
+        `d1 + 1` terms), and those of the logs of Poisson probabilities, of size `d1 log d1`.
+        """
+        return 2.0**-52 * (64 + width * (1 + len(self.patterns) + 8 * math.log(width + 1)))
 
     def _examine(self, box: _Box, wanted: npt.NDArray[np.bool_]) -> tuple[bool | None, tuple[_Box, ...]]:
         """Whether all vectors of the box belong to the event, or none; otherwise two parts of it.
@@ -470,52 +674,68 @@ class RegionLattice:
         return chosen
 
     def _walls(self, cell: int) -> fmpq_mat:
-        """The inequalities that bound a cell, `m × d0`: only samples whose sign can be flipped alone."""
-        signs = self.patterns[cell]
+        """The inequalities that bound a cell, `m × d0`: only hyperplanes that can be crossed alone."""
+        signs, leader = self.patterns[cell], self._planned.leader
         rows = []
-        for n in range(len(signs)):
-            flipped = signs.copy()
-            flipped[n] = -flipped[n]
-            if flipped.tobytes() in self._existing:
+        for n in np.unique(leader).tolist():
+            if np.where(leader == n, -signs, signs).tobytes() in self._existing:
                 rows.append([int(signs[n]) * entry for entry in self.X[:, n].tolist()])
-        if not rows:  # on a line one sample stands for all
-            rows = [[int(signs[0]) * self.X[0, 0]]]
         return _matrix(rows)
 
-    def _log_mass(self, box: _Box, width: int) -> float:
-        """Log of the probability that the cell counts of d1 neurons lie in a box, by positive terms only.
+    def _log_mass(self, box: _Box, width: int, volumes: FloatArray, whole: bool) -> float:
+        """Log of `Σ d1!/Π n_i! · Π p_i^{n_i}` over the counts n of d1 neurons that lie in a box: positive terms only.
 
         Counts are independent Poisson variables given their sum, whatever the rate; it is chosen so that the
         cells without an upper limit are expected to hold all neurons.
+
+        Args:
+            box: least and greatest counts.
+            width: d1.
+            volumes: the `p_i`.
+            whole: whether they are volumes with sum 1, and not ends of intervals.
         """
         if box.occupied.bit_count() + box.several.bit_count() > width:
             return -math.inf
-        free = _members(box.free)
-        share = float(self._volumes[free].sum())
-        if box.free == (1 << len(self.patterns)) - 1:
+        # A lower end can be zero.
+        held = [i for i in _members(box.open) if volumes[i] > 0]
+        free = [i for i in held if box.free >> i & 1]
+        if not free and len(held) < width:
+            return -math.inf
+        share = float(volumes[free].sum())
+        if whole and len(free) == len(self.patterns):
             share = 1.0
         rate = width / share if free else 1.0
-        terms = np.ones(1)
-        pooled = 0.0
-        for i in _members(box.open):
-            mean = rate * float(self._volumes[i])
+        log, fixed, optional, factors, pooled = float(gammaln(width + 1)), 0, [], [], 0.0
+        for i in held:
+            mean = rate * float(volumes[i])
             taken = (box.occupied >> i & 1) + (box.several >> i & 1)
             if not box.free >> i & 1:  # at most one
-                factor = np.array([0.0, mean]) if taken else np.array([1.0, mean])
+                if taken:
+                    log, fixed = log + math.log(mean), fixed + 1
+                else:
+                    optional.append(mean)
             elif taken:
-                factor = _poisson(mean, width)
-                factor[:taken] = 0.0
+                factor = _log_poisson(mean, width)
+                factor[:taken] = -math.inf
+                factors.append(factor)
             else:
                 pooled += mean
-                continue
-            terms = np.convolve(terms, factor)[: width + 1]
-        rest = _poisson(pooled, width) if pooled else np.eye(1, width + 1)[0]
-        terms = np.pad(terms, (0, width + 1 - len(terms)))
-        coefficient = float(terms @ rest[::-1])
-        if coefficient <= 0:
-            return -math.inf
-        log = math.log(coefficient) + float(gammaln(width + 1))
+        left = width - fixed
+        rest = _log_poisson(pooled, left) if pooled else np.append(0.0, np.full(left, -math.inf))
+        log += _log_convolved(optional, factors, rest, left)
         return log + (width * (math.log(share / width) + 1) if free else 0.0)
+
+
+class _Masses:
+    """Boxes of one kind, and the logs of their volumes."""
+
+    def __init__(self) -> None:
+        self.logs: list[float] = [-math.inf]
+        self.boxes: list[_Box] = []
+
+    def add(self, log: float, box: _Box) -> None:
+        self.logs.append(log)
+        self.boxes.append(box)
 
 
 @dataclass(frozen=True)
@@ -578,7 +798,7 @@ class _Proofs:
         return np.array([[_words(several, self.count), _words(occupied, self.count)]])
 
 
-def _between(yes: float, no: float, undecided: float, ceiling: Volume | None, rounding: float) -> Volume:
+def _between(yes: float, no: float, undecided: float, rounding: float) -> Volume:
     """The volume from the logs of what belongs to the event, what does not, and what is left."""
     if no == undecided == -math.inf:
         return Volume(0.0, 0.0, 0.0)
@@ -593,10 +813,17 @@ def _between(yes: float, no: float, undecided: float, ceiling: Volume | None, ro
         middle = min(0.0, _sum_exp([yes, undecided - math.log(2)]))
     if undecided == -math.inf:
         lower = upper = middle
-    if ceiling is not None and upper > ceiling.log_upper:
-        upper = ceiling.log_upper
-        lower, middle = min(lower, upper), min(middle, upper)
     return Volume(lower, middle, upper, rounding=rounding)
+
+
+def _under(volume: Volume, ceiling: Volume | None) -> Volume:
+    """The same volume, known to be at most another."""
+    if ceiling is None or volume.log_upper <= ceiling.log_upper:
+        return volume
+    upper = ceiling.log_upper
+    return replace(
+        volume, log_lower=min(volume.log_lower, upper), log_estimate=min(volume.log_estimate, upper), log_upper=upper
+    )
 
 
 def _log_one_minus(log: float) -> float:
@@ -608,9 +835,52 @@ def _sum_exp(logs: list[float]) -> float:
     return largest if largest == -math.inf else largest + math.log(math.fsum(math.exp(log - largest) for log in logs))
 
 
-def _poisson(mean: float, most: int) -> FloatArray:
+def _log_poisson(mean: float, most: int) -> FloatArray:
     counts = np.arange(most + 1)
-    return np.exp(counts * math.log(mean) - mean - gammaln(counts + 1))
+    return np.asarray(counts * math.log(mean) - mean - gammaln(counts + 1))
+
+
+def _log_convolved(pairs: list[float], factors: list[FloatArray], last: FloatArray, width: int) -> float:
+    """Log of the sum of all products of one entry of each sequence whose positions sum to the width.
+
+    Args:
+        pairs: each stands for the sequence `1, pair`; positive.
+        factors: logs of nonnegative sequences.
+        last: one more, of `width + 1` entries.
+        width: the sum of the positions.
+    """
+    terms, first, scale = np.ones(1), 0, 0.0
+    norms = 0.0  # log of the product of the sums of all sequences
+    for pair in pairs:
+        terms = np.convolve(terms, (1.0, pair) if pair < 1 else (1 / pair, 1.0))
+        norms += math.log1p(pair)
+        scale += max(0.0, math.log(pair))
+    for factor in factors:
+        top = float(factor.max())
+        kept = np.flatnonzero(factor > top - _TRIM)
+        part = np.exp(factor[kept[0] : kept[-1] + 1] - top)
+        first += int(kept[0])
+        terms = np.convolve(terms, part)[: max(0, width + 1 - first)]
+        most = float(terms.max(initial=0.0))
+        if most == 0:
+            break
+        terms, scale, norms = terms / most, scale + math.log(most) + top, norms + math.log(float(part.sum())) + top
+    else:
+        top = float(last.max())
+        terms = terms[: width + 1 - first]
+        total = float(terms @ np.exp(last[::-1][first : first + len(terms)] - top))
+        # Trimming and underflow take at most exp(−_TRIM) of a sequence, times the sums of all the others.
+        lost = norms + math.log(len(factors) + len(pairs) + 1) + math.log(width + 1) - _TRIM
+        if total > 0 and math.log(total) + scale > lost + 40:
+            return math.log(total) + scale + top
+    logs = np.zeros(1)
+    for factor in [np.array([0.0, math.log(pair)]) for pair in pairs] + factors:
+        longer = np.full(min(len(logs) + len(factor) - 1, width + 1), -math.inf)
+        for shift, value in enumerate(factor.tolist()):
+            part = logs[: max(0, len(longer) - shift)]
+            longer[shift : shift + len(part)] = np.logaddexp(longer[shift : shift + len(part)], part + value)
+        logs = longer
+    return float(np.logaddexp.reduce(logs + last[::-1][: len(logs)]))
 
 
 def _rationals(values: Any, name: str) -> npt.NDArray[Any]:
@@ -628,28 +898,23 @@ def _rationals(values: Any, name: str) -> npt.NDArray[Any]:
     return exact.reshape(array.shape)
 
 
-def _require_width(width: int) -> None:
-    if not isinstance(width, (int, np.integer)) or width < 1:
+def _planned(X: npt.ArrayLike) -> tuple[npt.NDArray[Any], Layout | Cost]:
+    """The samples as fractions, and their hyperplanes; or a refusal, where there are plainly too many cells."""
+    array = np.asarray(X)
+    if array.ndim != 2 or not array.size:
+        raise ValueError(f"got X of shape {array.shape}; expected d0 × N, one column a sample, not empty")
+    if array.dtype.kind in "iuf" and np.isfinite(array).all() and array.any(axis=0).all():
+        cells = least_cells(array.astype(np.float64))
+        if cells > CELL_LIMIT:
+            return np.empty((0, 0), dtype=object), refused(array.shape[0], array.shape[1], cells)
+    exact = _rationals(X, "X")
+    return exact, layout(exact)
+
+
+def _require_width(width: int) -> int:
+    if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 1:
         raise ValueError(f"got width {width!r}; expected a positive integer: the number of hidden units d1")
-
-
-def _require_small(X: npt.NDArray[Any], limit: int) -> None:
-    """Refuse what is known to be too large before any work."""
-    d0, N = X.shape
-    if min(d0, N) > 3:
-        raise ExactLimitError(_too_large(X, "cells without a closed form for their volume (d0 and N above 3)"))
-    cells = cover_count(N, d0)
-    # Sets of fewer than N/d0 cells cannot have full rank; most of them are closed.
-    closed = sum(math.comb(cells, k) for k in range(1, -(-N // d0)))
-    if cells > CELL_LIMIT or closed > 10 * limit:
-        raise ExactLimitError(_too_large(X, f"{cells} cells and some {closed} closed sets of them"))
-
-
-def _too_large(X: npt.NDArray[Any], reason: str) -> str:
-    return (
-        f"{X.shape[1]} samples in {X.shape[0]} dimensions give {reason}: too many for exact volumes; "
-        "estimate by sampling or by rare-event simulation, or take fewer samples"
-    )
+    return int(width)
 
 
 def _gates(X: npt.NDArray[Any], patterns: SignArray, rho: Fraction) -> list[fmpz_mat]:

@@ -96,6 +96,24 @@ def test_parallel_and_zero_samples_are_refused(X):
         cell_angles(X)
 
 
+@pytest.mark.parametrize(
+    ("X", "samples"),
+    [
+        ([[1, 0, 2, 1], [0, 1, 0, 1]], (0, 2)),
+        ([[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 0]], (0, 1, 3)),
+        ([[1.5, 0, 0, 1.5], [0, 1.5, 0, 1.5], [0, 0, 1, 0.0]], (0, 1, 3)),
+        ([[1, 0, 1], [0, 0, 1]], (1,)),
+        ([[1, 2], [2, 4], [0, 0]], (0, 1)),
+        ([[1, 0, 3], [0, 1, 0], [0, 0, 0]], (0, 2)),
+        ([[1.5, 0], [0, 0], [0.5, 0]], (1,)),
+    ],
+)
+def test_dependent_samples_are_named(X, samples):
+    with pytest.raises(GeneralPositionError, match="zero" if len(samples) == 1 else "dependent") as error:
+        cells(X)
+    assert tuple(sorted(error.value.samples)) == samples
+
+
 def test_the_size_is_predicted_before_the_work():
     with pytest.raises(CellLimitError, match="raise `limit`"):
         cells(np.ones((50, 200)))

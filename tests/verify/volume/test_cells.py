@@ -272,6 +272,7 @@ def test_wrong_arguments():
         (np.ones(3), "d0 × N"),
         (np.ones((0, 3)), "d0 × N"),
         ([[1.0, "a"]], "real"),
+        ([[10**400, 1]], "too large for floats"),
         (np.where(X[0, 0] == X, np.nan, X), "NaN"),
         (np.where(np.arange(5) == 2, 0.0, X), "sample 2 is zero"),
         (X[:, [0, 1, 2, 3, 1]], "1 and 4 are parallel"),

@@ -18,6 +18,7 @@ from verify.network import regions
 from verify.network.arrangements import GeneralPositionError, cell_centre, cell_volumes
 from verify.network.minima import classify
 from verify.verdicts import Evidence
+from verify.volume import exact, shares
 from verify.volume.cones import decide, largest_margin
 from verify.volume.exact import (
     ExactLimitError,
@@ -101,6 +102,28 @@ def test_all_volumes_against_all_choices_of_cells(N, d0, slope, widths, seed):
             assert volume.evidence is Evidence.EXACT
 
 
+@pytest.mark.parametrize("slope", [0.0, -0.5, 0.3, 2.0])
+@pytest.mark.parametrize(
+    ("X", "y"),
+    [
+        ([[3]], [1]),  # one sample: with ρ = 0 half of all single neurons are dead
+        ([[3]], [0]),
+        ([[2], [-1]], [1]),
+        ([[1, -2]], [1, 1]),  # a line
+        ([[1, 2, -4], [1, -1, 1]], [1, 1, 1]),  # all labels equal
+        ([[1, 2, -4], [1, -1, 1]], [0, 0, 0]),
+        ([[1, 2, -4], [1, -1, 1]], [0.5, 0.25, -3]),  # no label in class 1
+    ],
+)
+def test_corner_cases_against_all_choices_of_cells(X, y, slope):
+    lattice = RegionLattice(X, y, slope, 0.0)
+    for width in (1, 2, 4):
+        found = lattice.volumes(width)
+        expected = by_enumeration(np.array(X), np.array(y, dtype=float), slope, 0.0, width)
+        for name, value in zip(EVENTS, expected, strict=True):
+            assert getattr(found, name).estimate == pytest.approx(value, rel=1e-12, abs=1e-15), name
+
+
 def test_ordered_tuples_give_the_same():
     """Nothing but the definition: every ordered tuple, each region's own singular values."""
     X, y = problem(4, 2, 0)
@@ -146,6 +169,166 @@ def test_volumes_with_minima_against_sampling():
         p = volume.estimate
         assert 0.005 < p < 0.99
         assert binom.ppf(1e-7, 1000, p) <= hits <= binom.isf(1e-7, 1000, p)
+
+
+# Degenerate samples
+
+
+@pytest.mark.parametrize(
+    ("factors", "slope", "widths"),
+    [((2, -1, 1), 0.1, (1, 2, 3)), ((-3, Fraction(1, 2)), 0.0, (2, 3)), ((-1, -2, -1), -0.5, (2,)), ((1,), -1.0, (2,))],
+)
+def test_repeated_and_parallel_samples_against_all_choices_of_cells(factors, slope, widths):
+    """Cells of the distinct samples, expanded by hand; each region is decided with all samples."""
+    distinct, _ = problem(3, 2, 3)
+    rng = np.random.default_rng(len(factors))
+    chosen = rng.permutation(3)[: len(factors)]
+    X = np.column_stack([distinct, *(f * distinct[:, n] for f, n in zip(factors, chosen, strict=True))])
+    y = rng.uniform(-0.5, 1.5, X.shape[1]).round(3)  # equal samples with labels 0 and 1 put the output on 1/2 itself
+    patterns, volumes = cell_volumes(distinct)
+    full = np.column_stack([patterns, *(np.sign(f) * patterns[:, n] for f, n in zip(factors, chosen, strict=True))])
+    centres = [cell_centre(distinct.astype(float), signs) for signs in patterns]
+    order = rng.permutation(X.shape[1])  # which of several equal samples comes first must not matter
+    data = X.astype(float)
+    for shuffle in (np.arange(X.shape[1]), order):
+        lattice = RegionLattice(X[:, shuffle], y[shuffle], slope, 0.1)
+        for width in widths:
+            total = np.zeros(5)
+            for cells in itertools.combinations_with_replacement(range(len(patterns)), width):
+                counts = Counter(cells)
+                weight = math.factorial(width) / math.prod(math.factorial(k) for k in counts.values())
+                share = weight * math.prod(volumes[i] for i in cells)
+                W = np.array([(1 + j) * centres[i] for j, i in enumerate(cells)])
+                found = classify(W, data, y, slope, 0.1)
+                assert None not in (found.suboptimal, found.globalmin)
+                events = kernel_events(full[list(counts)].astype(int), data, y, slope, 0.1)
+                total += share * np.array([*events, found.suboptimal, found.globalmin])
+            volumes_found = lattice.volumes(width)
+            for name, expected in zip(EVENTS, total, strict=True):
+                volume = getattr(volumes_found, name)
+                assert volume.estimate == pytest.approx(expected, rel=1e-11, abs=1e-15), name
+                assert volume.evidence is Evidence.EXACT
+
+
+def test_equal_samples_with_unequal_labels_have_the_output_one_half():
+    """Labels 1 and 0 on one sample: the best output is 1/2, class 0, so one of the two is always misclassified."""
+    found = exact_volumes([[1, 2, 1], [1, -1, 1]], [1, 0, 0], 0.1, 0.3, 6)
+    assert found.rank.log_estimate == 0.0
+    assert found.first_order.log_estimate == 0.0
+    assert found.globalmin.log_estimate == -math.inf
+
+
+def test_a_plane_in_space_is_a_plane():
+    """Three features that are linear in two: the same arrangement in another basis, so the same volumes."""
+    X, y = problem(4, 2, 0)
+    turned = np.vstack([3 * X[0] + 4 * X[1], -4 * X[0] + 3 * X[1], 0 * X[0]])  # a rotation, times 5
+    one, other = exact_volumes(X, y, 0.1, 0.1, 3), exact_volumes(turned, y, 0.1, 0.1, 3)
+    for name in EVENTS:
+        assert getattr(one, name).log_estimate == pytest.approx(getattr(other, name).log_estimate, abs=1e-13)
+
+
+def test_orthogonal_samples_in_any_dimension_are_exact():
+    """Five one-hot inputs, ρ = 0: rank 5 unless some sample is inactive everywhere."""
+    found = exact_volumes(np.eye(5, dtype=int), [1, 1, 0, 1, 0], 0, 0.1, 4, box_limit=0)
+    assert found.rank.evidence is Evidence.EXACT
+    assert found.rank.estimate == pytest.approx(1 - (1 - 2.0**-4) ** 5, rel=1e-14)
+    assert found.level == 0
+
+
+# Cells with estimated volumes
+
+
+@pytest.fixture
+def estimated(monkeypatch):
+    """All cells estimated, also those with closed forms."""
+    monkeypatch.setattr(shares, "CLOSED_FORM_RANK", 0)
+    monkeypatch.setattr(shares, "DRAWS", 200_000)
+
+
+@pytest.mark.parametrize(("N", "d0", "slope"), [(4, 2, 0.0), (5, 2, 0.1), (5, 3, -0.5)])
+def test_bounds_from_estimated_cells_hold_the_exact_volumes(monkeypatch, N, d0, slope):
+    """Level 1e-7 each; events that do not depend on the cells' volumes stay exact."""
+    X, y = problem(N, d0, 0, exact=False)
+    widths = (1, 2, 3, 12, 40)
+    exact = RegionLattice(X, y, slope, 0.1)
+    truths = [exact.volumes(width, box_limit=300) for width in widths]
+    rate = exact.rate()
+    monkeypatch.setattr(shares, "CLOSED_FORM_RANK", 0)
+    monkeypatch.setattr(shares, "DRAWS", 200_000)
+    lattice = RegionLattice(X, y, slope, 0.1, level=1e-7, seed=3)
+    kinds = Counter()
+    for width, truth in zip(widths, truths, strict=True):
+        found = lattice.volumes(width, box_limit=300)
+        for name in EVENTS:
+            volume, known = getattr(found, name), getattr(truth, name)
+            kinds[volume.evidence] += 1
+            assert volume.log_lower <= volume.log_estimate <= volume.log_upper
+            assert volume.log_lower <= known.log_upper
+            assert known.log_lower <= volume.log_upper
+            if volume.evidence is Evidence.EXACT:
+                assert volume.log_estimate == known.log_estimate
+            else:
+                assert "at level 1e-07" in volume.note
+                assert found.level == 1e-7
+            if name in EVENTS[:3] and volume.evidence is Evidence.STATISTICAL:
+                assert volume.upper - volume.lower < 0.5
+    assert min(kinds[Evidence.EXACT], kinds[Evidence.STATISTICAL]) > 0
+    close = lattice.rate()
+    assert close.evidence is Evidence.STATISTICAL
+    assert close.kappa_lower <= rate.kappa <= close.kappa_upper
+    assert close.kappa_lower <= close.kappa <= close.kappa_upper < 1.2 * close.kappa_lower
+    assert close.level == 1e-7
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.1])
+def test_every_choice_of_volumes_between_the_ends_gives_a_volume_between_the_bounds(estimated, slope):
+    """The monotonicity behind the bounds, on unnormalised volumes drawn in wide intervals."""
+    X, y = problem(4, 2, 0)
+    lattice = RegionLattice(X, y, slope, 0.1, effort=0.01)
+    rng = np.random.default_rng(4)
+    lattice.shares.lower, lattice.shares.upper = 0.8 * lattice.shares.estimate, 1.25 * lattice.shares.estimate
+    centres = [cell_centre(X.astype(float), signs) for signs in lattice.patterns]
+    happened, shares_of_tuples = [], []
+    draws = rng.uniform(lattice.shares.lower, lattice.shares.upper, (30, len(lattice.patterns)))
+    draws /= draws.sum(axis=1, keepdims=True)
+    draws = draws[(draws >= lattice.shares.lower).all(axis=1) & (draws <= lattice.shares.upper).all(axis=1)]
+    assert len(draws) > 10
+    for cells in itertools.combinations_with_replacement(range(len(lattice.patterns)), 3):
+        counts = Counter(cells)
+        W = np.array([(1 + j) * centres[i] for j, i in enumerate(cells)])
+        found = classify(W, X.astype(float), y, slope, 0.1)
+        events = kernel_events(lattice.patterns[list(counts)].astype(int), X.astype(float), y, slope, 0.1)
+        happened.append([*events, found.suboptimal is True, found.globalmin is True])
+        weight = 6 / math.prod(math.factorial(k) for k in counts.values())
+        shares_of_tuples.append(weight * np.prod(draws[:, list(cells)], axis=1))
+    values = np.array(shares_of_tuples).T @ np.array(happened)
+    bounds = lattice.volumes(3)
+    for name, column in zip(EVENTS, values.T, strict=True):
+        volume = getattr(bounds, name)
+        assert volume.lower <= column.min() + 1e-12
+        assert column.max() - 1e-12 <= volume.upper
+        assert volume.evidence is Evidence.EXACT or volume.upper - volume.lower < 6 * (np.ptp(column) + 0.1)
+
+
+def test_four_features_against_sampling():
+    """20 000 first layers: fails by chance with probability below 1e-7."""
+    rng = np.random.default_rng(9)
+    X, y = rng.standard_normal((4, 6)), np.array([1.0, 0, 1, 1, 0, 0])
+    lattice = RegionLattice(X, y, 0.1, 0.1, level=1e-8, effort=0.25)
+    assert len(lattice.patterns) == 2 * (1 + 5 + 10 + 10)
+    found = lattice.volumes(2, box_limit=0)
+    kernels = regions.kernels(rng.standard_normal((20_000, 2, 4)), X, 0.1)
+    events = (
+        regions.rank_deficient(kernels),
+        regions.support_above(kernels, 0.1),
+        regions.misclassified_above(kernels, y, 0.1),
+    )
+    for name, event in zip(EVENTS, events, strict=False):
+        volume = getattr(found, name)
+        assert volume.evidence is Evidence.STATISTICAL
+        assert volume.upper < 1.2 * volume.lower
+        assert binom.ppf(1e-8, 20_000, volume.lower) <= event.hits + event.doubtful
+        assert event.hits <= binom.isf(1e-8, 20_000, volume.upper)
 
 
 # Closed forms
@@ -251,6 +434,62 @@ def test_an_impossible_event_is_exactly_zero_and_a_certain_one_exactly_one():
     assert nearly.log_upper - nearly.log_lower < 1e-6 * -nearly.log_estimate
 
 
+def test_a_rate_near_zero_has_its_digits():
+    """ρ = −1 and three lines that all but coincide: only a neuron in two needles of 2e-30 radians gives more rank."""
+    X = np.array([[10**30] * 3, [0, 1, 2]], dtype=object)
+    rate = rate_in_width(X, [0, 1, 0], -1, 0.1)
+    with mp.workdps(60):
+        needles = 4 * mp.atan(mp.mpf(2) / 10**30) / (2 * mp.pi)
+        assert rate.kappa == pytest.approx(float(-mp.log1p(-needles)), rel=1e-14)
+    assert rate.kappa_lower == rate.kappa == rate.kappa_upper
+    assert rate.volume == 1.0
+    assert rate.multiplicity == 1
+
+
+@pytest.mark.parametrize("spread", [0, 1, 30, 120, 300])
+def test_masses_of_boxes_in_any_range(spread):
+    """Sums of products over many orders of magnitude, against rational arithmetic."""
+    rng = np.random.default_rng(spread)
+    for width in (1, 3, 9, 40):
+        pairs = (10.0 ** rng.uniform(-spread, spread, 5)).tolist()
+        factors = [rng.uniform(-2.3 * spread, 0, width + 1) for _ in range(2)]
+        factors[0][0] = -math.inf
+        last = rng.uniform(-2.3 * spread, 0, width + 1)
+        total = [mp.mpf(1)]
+        with mp.workdps(50):
+            sequences = [[mp.mpf(1), mp.mpf(pair)] for pair in pairs]
+            sequences += [
+                [mp.exp(mp.mpf(v)) if v > -math.inf else mp.mpf(0) for v in f.tolist()] for f in (*factors, last)
+            ]
+            for sequence in sequences:
+                total = [
+                    mp.fsum(total[i] * sequence[k - i] for i in range(len(total)) if 0 <= k - i < len(sequence))
+                    for k in range(len(total) + len(sequence) - 1)
+                ]
+            expected = mp.log(total[width])
+            assert abs(exact._log_convolved(pairs, factors, last, width) - expected) < 1e-12 * (1 + abs(expected))
+
+
+def test_masses_of_all_boxes_sum_to_one():
+    X, y = problem(4, 2, 0)
+    lattice = RegionLattice(X, y, 0.1, 0.1)
+    everything = (1 << 8) - 1
+    for width in (1, 5, 60, 3000):
+        boxes = [exact._Box(0, 0, everything, everything)]
+        for cell, at_most in ((0, 0), (1, 1), (2, 0), (2, 1), (5, 0)):
+            boxes = [
+                part for box in boxes for part in (box.split(cell, at_most) if _splits(box, cell, at_most) else [box])
+            ]
+        assert len(boxes) > 20
+        logs = [lattice._log_mass(box, width, lattice._volumes, whole=True) for box in boxes]
+        assert math.fsum(map(math.exp, logs)) == pytest.approx(1, abs=lattice._rounding(width))
+
+
+def _splits(box, cell, at_most):
+    """Whether both parts would be other than the box."""
+    return box.free >> cell & 1 and not (box.several if at_most else box.occupied) >> cell & 1
+
+
 # Structure
 
 
@@ -324,7 +563,7 @@ def test_decimals_are_read_as_written():
     fractions = [[Fraction(c, 10) for c in row] for row in tenfold]
     results = [exact_volumes(Z, [1, 0, 1], rho, 0.1, 3) for Z, rho in ((X, 0.1), (fractions, Fraction(1, 10)))]
     assert results[0] == results[1]
-    whole = exact_volumes(tenfold, [1, 0, 1], 0.1, 0.1, 3)
+    whole = exact_volumes(tenfold, [1, 0, 1], 0.1, 0.1, np.int64(3))
     for name in EVENTS:
         assert getattr(whole, name).log_estimate == pytest.approx(getattr(results[0], name).log_estimate, abs=1e-12)
 
@@ -363,10 +602,13 @@ def test_sixteen_cells():
         ([[1, 2], [0, 1]], [1, 0], 0, 1.0, 2, "epsilon"),
         ([[1, 2], [0, 1]], [1, 0], 0, 0.1, 0, "width"),
         ([[1, 2], [0, 1]], [1, 0], 0, 0.1, 2.5, "width"),
+        ([[1, 2], [0, 1]], [1, 0], 0, 0.1, True, "width"),
+        ([[1, 2], [0, 1]], [1, 0], [0, 0.1], 0.1, 2, "one number"),
         ([[1, math.nan], [0, 1]], [1, 0], 0, 0.1, 2, "X has the entry nan"),
         ([[1, 2], [0, 1]], ["a", "b"], 0, 0.1, 2, "y has entries of type"),
         ([[1, 2], [0, 1]], [1, 0], math.inf, 0.1, 2, "slope has the entry inf"),
-        ([[1, 2], [2, 4]], [1, 0], 0, 0.1, 2, "dependent"),
+        ([[1, 2, 0], [0, 0, 0]], [1, 0, 1], 0, 0.1, 2, "sample 2 is zero"),
+        ([[1, 0, 1, 1], [0, 1, 1, 2], [0, 0, 0, 1]], [1, 0, 1, 0], 0, 0.1, 2, r"samples \[0, 1, 2\] are dependent"),
     ],
 )
 def test_what_cannot_be_used_is_refused(X, y, slope, epsilon, width, message):
@@ -376,8 +618,8 @@ def test_what_cannot_be_used_is_refused(X, y, slope, epsilon, width, message):
 
 def test_what_is_too_large_is_refused_before_the_work():
     rng = np.random.default_rng(1)
-    for d0, N in ((2, 40), (4, 5), (3, 30)):
-        with pytest.raises(ExactLimitError, match="sampling"):
+    for d0, N in ((2, 40), (4, 12), (3, 30), (200, 2000), (2, 400)):
+        with pytest.raises(ExactLimitError, match="method='sample'"):
             RegionLattice(rng.standard_normal((d0, N)), np.zeros(N), 0, 0.1)
     with pytest.raises(ExactLimitError, match="more than 50 closed sets"):
         RegionLattice(rng.standard_normal((2, 6)), np.zeros(6), 0.1, 0.1, limit=50)
