@@ -8,15 +8,17 @@ True
 from __future__ import annotations
 
 from importlib.metadata import version as _version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from verify.errors import InputError
 
 if TYPE_CHECKING:
     from verify.statements import Statement
+    from verify.volume.angular import volumes
+    from verify.volume.result import Volume, Volumes
 
 __version__ = _version("verify")
-__all__ = ["InputError", "__version__", "statement", "statements"]
+__all__ = ["InputError", "Volume", "Volumes", "__version__", "statement", "statements", "volumes"]
 
 
 def statements(*folders: str) -> dict[str, Statement]:
@@ -43,3 +45,16 @@ def statement(identifier: str, *folders: str) -> Statement:
     from verify.registry import discover
 
     return discover(folders)[identifier]
+
+
+def __getattr__(name: str) -> Any:
+    """Volumes are imported when first asked for: `import verify` stays quick."""
+    if name == "volumes":
+        from verify.volume.angular import volumes
+
+        return volumes
+    if name in ("Volume", "Volumes"):
+        from verify.volume import result
+
+        return getattr(result, name)
+    raise AttributeError(f"module 'verify' has no attribute {name!r}")

@@ -227,6 +227,33 @@ def show_command(identifier: str, folders: tuple[str, ...]) -> int:
     return 0
 
 
+@cli.command("volumes")
+@click.argument("data", metavar="DATA.npz")
+@click.option("--width", required=True, type=int, help="Number of hidden units d1.")
+@click.option("--slope", default=0.0, show_default=True, type=float, help="Slope ρ on the negative side.")
+@click.option("--epsilon", default=0.1, show_default=True, type=float, help="Error threshold ε.")
+@click.option("--method", default="auto", show_default=True, help="auto, exact, sample or rare.")
+@click.option("--seed", default=0, show_default=True, type=int, help="Seed of every random stream.")
+@click.option("--budget", default=None, type=int, help="Regions, or evaluations an event.  [default: by method]")
+@click.option("--level", default=0.01, show_default=True, type=float, help="Error probability of all intervals.")
+@click.option("--workers", default=None, metavar="N", help="Processes.  [default: one a core]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def volumes_command(data: str, workers: str | None, as_json: bool, **options: Any) -> int:
+    r"""Angular volumes of activation-region events for your X (samples × features) and y (0 or 1).
+
+    \b
+    Examples:
+      python -m verify volumes data.npz --width 12
+      python -m verify volumes data.npz --width 12 --slope 0.1 --method rare --budget 400000 --json
+    """
+    from verify.data import read_arrays
+    from verify.volume.angular import volumes
+
+    found = volumes(*read_arrays(data), workers=_workers(workers), **options)
+    click.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False) if as_json else repr(found))
+    return 0
+
+
 @cli.command("report")
 @click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
 def report_command(folder: Path) -> int:

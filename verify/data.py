@@ -92,6 +92,15 @@ def load(path: str | Path) -> Dataset:
     Raises:
         InputError: if the file cannot be read, lacks an array, or fails the validation of `Dataset.from_arrays`.
     """
+    return Dataset.from_arrays(*read_arrays(path), Path(path).name)
+
+
+def read_arrays(path: str | Path) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    """The arrays `X` and `y` of an `.npz` file, as they are.
+
+    Raises:
+        InputError: if the file cannot be read or lacks an array.
+    """
     path = Path(path)
     try:
         # Opened here, because np.load leaves the file open when it is no archive.
@@ -101,11 +110,10 @@ def load(path: str | Path) -> Dataset:
             missing = [name for name in ("X", "y") if name not in archive.files]
             if missing:
                 raise InputError(f"{path} has arrays {archive.files}; expected X and y, missing {', '.join(missing)}")
-            X, y = archive["X"], archive["y"]
+            return archive["X"], archive["y"]
     except FileNotFoundError:
         raise InputError(f"there is no file {path}") from None
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} cannot be read as an .npz archive of numbers: {error}") from None
-    return Dataset.from_arrays(X, y, path.name)

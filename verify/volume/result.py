@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from verify.verdicts import Evidence
@@ -111,6 +111,20 @@ class Volumes:
     reason: str = ""
     level: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    def but(self, event: str, volume: Volume) -> Volumes:
+        """The same with another volume for one event."""
+        rank, support, first_order, suboptimal, globalmin = (
+            volume if name == event else getattr(self, name) for name in EVENTS
+        )
+        return replace(
+            self,
+            rank=rank,
+            support=support,
+            first_order=first_order,
+            suboptimal=suboptimal,
+            globalmin=globalmin,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dicts, for JSON."""
