@@ -24,6 +24,7 @@ def test_the_example_statement_holds_and_its_controls_are_rejected(tmp_path):
     assert statement["verdict"]["outcome"] == "holds"
     assert all(control["rejected"] for control in statement["checks"][0]["controls"])
     assert statement["steps"][0]["verdict"]["outcome"] == "holds"
+    assert [series["label"] for series in statement["pictures"][0]["drawing"]["series"]] == ["bound", "exact"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

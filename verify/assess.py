@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
+from typing import Any
 
 from verify.asymptotics import Scaling
-from verify.runner import Outcomes, Plan, Site, sites
-from verify.statements import Assumption, Check, Claim, Control, Derivation, Statement
+from verify.runner import Outcomes, Plan, Site, pictures_of, sites
+from verify.statements import Assumption, Check, Claim, Control, Derivation, Picture, Statement
 from verify.statistics.estimates import Estimate, is_universal, judge
 from verify.statistics.intervals import Interval
 from verify.verdicts import Evidence, Leaning, Outcome, Verdict, combine, weakest
@@ -62,14 +63,24 @@ class CheckReport:
 
 
 @dataclass(frozen=True)
+class PictureReport:
+    """One picture: its data or why there are none; neither where it was not reached."""
+
+    picture: Picture
+    drawing: Mapping[str, Any] | None
+    error: str | None
+
+
+@dataclass(frozen=True)
 class StatementReport:
-    """One statement: verdict, steps, checks, findings."""
+    """One statement: verdict, steps, checks, findings, and its pictures, on which the verdict does not rest."""
 
     statement: Statement
     verdict: Verdict
     steps: tuple[Verdict, ...]
     checks: tuple[CheckReport, ...]
     findings: tuple[Verdict, ...]
+    pictures: tuple[PictureReport, ...] = ()
 
 
 def assess(plan: Plan, outcomes: Outcomes) -> list[StatementReport]:
@@ -94,7 +105,15 @@ def _statement(
     )
     findings = tuple(_finding(outcomes, statement.id, index) for index in range(len(statement.findings)))
     verdict = _conclude(statement, steps, [_contribution(report) for report in checks], earlier)
-    return StatementReport(statement, verdict, steps, checks, findings)
+    pictures = tuple(
+        PictureReport(
+            picture,
+            outcomes.pictures.get((statement.id, index)),
+            outcomes.errors.get(("picture", (statement.id, index))),
+        )
+        for index, picture in enumerate(pictures_of(statement, plan.settings))
+    )
+    return StatementReport(statement, verdict, steps, checks, findings, pictures)
 
 
 def _contribution(report: CheckReport) -> Verdict:

@@ -1,4 +1,4 @@
-"""The ledger: every finished chunk, in SQLite, so that a run can be resumed and loses no finished work."""
+"""The ledger: every finished chunk and picture, in SQLite, so that a run can be resumed and loses no finished work."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from verify.errors import InputError
-from verify.sampling import Tally
 
 _APPLICATION_ID = 0x76657269  # "veri"
 _SCHEMA = """
@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS chunks (
 class ChunkKey:
     """All that a chunk's result depends on.
 
-    `context` names the backend and the data set; `code` is a hash of the code that draws.
+    `context` names the backend and, after a blank, the data set; `code` is a hash of the code that draws.
     """
 
     sampler: str
@@ -35,8 +35,13 @@ class ChunkKey:
     code: str
 
 
+def picture_key(statement: str, picture: str, code: str) -> ChunkKey:
+    """The key of a picture, which depends on the code alone; its context is that of no chunk, whatever the names."""
+    return ChunkKey(f"{statement} {picture}", "", 0, 0, "picture", code)
+
+
 class Ledger:
-    """One file of finished chunks.
+    """One file of finished chunks and pictures.
 
     Raises:
         InputError: if the file cannot be opened or written, or is something else.
@@ -58,8 +63,8 @@ class Ledger:
         except sqlite3.Error as error:
             raise InputError(f"the ledger {path} cannot be used: {error}; remove it or choose another folder") from None
 
-    def read(self, key: ChunkKey) -> tuple[Tally, float] | None:
-        """The tally and seconds of a finished chunk, None if it is not there."""
+    def read(self, key: ChunkKey) -> tuple[dict[str, Any], float] | None:
+        """The tally of a finished chunk, or the data of a picture, and its seconds; None if it is not there."""
         row = self._db.execute(
             "SELECT tally, seconds FROM chunks "
             "WHERE sampler=? AND point=? AND seed=? AND chunk=? AND context=? AND code=?",
@@ -67,8 +72,8 @@ class Ledger:
         ).fetchone()
         return None if row is None else (json.loads(row[0]), float(row[1]))
 
-    def write(self, key: ChunkKey, tally: Tally, seconds: float) -> None:
-        """Store a finished chunk; on return it survives the end of the process.
+    def write(self, key: ChunkKey, tally: dict[str, Any], seconds: float) -> None:
+        """Store a finished chunk or picture, as JSON-ready data; on return it survives the end of the process.
 
         Raises:
             OSError: if the disk is full or the file cannot be written.

@@ -113,6 +113,7 @@ def summary(reports: Sequence[StatementReport], broken: Sequence[Any]) -> dict[s
             *(control.verdict for check in report.checks for control in check.controls),
         )
     )
+    crashed = crashed or any(picture.error for report in reports for picture in report.pictures)
     violated = outcomes[Outcome.VIOLATED.value] > 0
     return {
         "outcomes": dict(sorted(outcomes.items())),
@@ -161,6 +162,16 @@ def _statement(report: StatementReport, plan: Plan) -> dict[str, Any]:
         "findings": [
             {"id": finding.id, "title": finding.title, "verdict": verdict.to_dict()}
             for finding, verdict in zip(statement.findings, report.findings, strict=True)
+        ],
+        "pictures": [
+            {
+                "id": item.picture.id,
+                "title": item.picture.title,
+                "text": item.picture.text,
+                "drawing": item.drawing,
+                "error": item.error,
+            }
+            for item in report.pictures
         ],
         "notes": list(statement.notes),
         "verdict": report.verdict.to_dict(),

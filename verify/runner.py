@@ -24,10 +24,10 @@ from verify.backends import get_backend
 from verify.data import Dataset
 from verify.errors import InputError
 from verify.executors import make_executor
-from verify.ledger import ChunkKey, Ledger
+from verify.ledger import ChunkKey, Ledger, picture_key
 from verify.registry import Registry
 from verify.sampling import Tally, merge
-from verify.statements import Check, Control, Point, Statement
+from verify.statements import Check, Control, Picture, Point, Statement
 from verify.worker import Place, Surroundings, sampler_at
 
 DEFAULT_LEVEL = 1e-3
@@ -117,11 +117,15 @@ class Task:
 
 @dataclass
 class Outcomes:
-    """What the workers returned: tallies by (sampler, point), answers of steps and findings, errors, times."""
+    """What the workers returned: tallies by (sampler, point), answers of steps and findings, pictures, errors.
+
+    `seconds` has the time spent for each statement.
+    """
 
     tallies: dict[tuple[str, Point], list[Tally]] = field(default_factory=dict)
     steps: dict[tuple[str, int], bool | None] = field(default_factory=dict)
     findings: dict[tuple[str, int], tuple[bool | None, str]] = field(default_factory=dict)
+    pictures: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
     errors: dict[tuple[str, Any], str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     capped: bool = False
@@ -150,8 +154,9 @@ class Plan:
 
     @property
     def pieces(self) -> int:
-        """Number of chunks, steps and findings."""
+        """Number of chunks, steps, findings and pictures."""
         singles = sum(len(item.steps) + len(item.findings) for item in self.statements)
+        singles += sum(len(pictures_of(item, self.settings)) for item in self.statements)
         return singles + sum(task.chunks for task in self.tasks)
 
 
@@ -174,6 +179,11 @@ def sites(check: Check, settings: Settings, control: Control | None = None) -> t
     else:
         located = [Site(_adjusted(point, settings), scaling) for point, scaling in check.located()]
     return tuple(dict.fromkeys(located))
+
+
+def pictures_of(statement: Statement, settings: Settings) -> tuple[Picture, ...]:
+    """The pictures of a statement in a run; none on a user's data, for they show examples of the statement's own."""
+    return statement.pictures if settings.data is None else ()
 
 
 def _adjusted(point: Point, settings: Settings) -> Point:
@@ -241,8 +251,8 @@ def execute(plan: Plan, registry: Registry, ledger: Ledger, *, resume: bool, pro
     Args:
         plan: what to do.
         registry: where the statements came from.
-        ledger: receives every finished chunk.
-        resume: take chunks that the ledger has instead of drawing them again.
+        ledger: receives every finished chunk and picture.
+        resume: take what the ledger has instead of computing it again.
         progress: called after each piece with the statement, pieces done, and pieces in all.
 
     Returns:
@@ -261,8 +271,11 @@ def execute(plan: Plan, registry: Registry, ledger: Ledger, *, resume: bool, pro
         if stored is None:
             queue.append(piece)
             continue
-        _, (sampler, point, chunk) = piece.label
-        found[sampler, point][chunk] = stored[0]
+        kind, where = piece.label
+        if kind == "chunk":
+            found[where[0], where[1]][where[2]] = stored[0]
+        else:
+            outcomes.pictures[where] = stored[0]
         outcomes.seconds[piece.owner] += stored[1]
         done += 1
         progress(piece.owner, done, plan.pieces)
@@ -279,12 +292,14 @@ def execute(plan: Plan, registry: Registry, ledger: Ledger, *, resume: bool, pro
         outcomes.seconds[piece.owner] += seconds
         if kind == "chunk":
             found[where[0], where[1]][where[2]] = result
-            if piece.key is not None:
-                ledger.write(piece.key, result, seconds)
         elif kind == "step":
             outcomes.steps[where] = result
+        elif kind == "picture":
+            outcomes.pictures[where] = result
         else:
             outcomes.findings[where] = result
+        if piece.key is not None:
+            ledger.write(piece.key, result, seconds)
 
     try:
         for piece, future in _completed(plan, queue, outcomes, deadline):
@@ -312,7 +327,7 @@ def _completed(
             if executor is None:
                 executor = make_executor(settings.workers, worker.initialise, (surroundings,))
             while queue and len(running) < 2 * settings.workers:
-                if deadline is not None and time.monotonic() > deadline and queue[0].key is not None:
+                if deadline is not None and time.monotonic() > deadline and queue[0].label[0] == "chunk":
                     outcomes.capped = True
                     queue.clear()
                     break
@@ -361,6 +376,9 @@ def _pieces(plan: Plan, code: str) -> Iterator[_Piece]:
             yield _Piece(item.id, ("step", (item.id, index)), (worker.decide_step, (item.id, index)))
         for index in range(len(item.findings)):
             yield _Piece(item.id, ("finding", (item.id, index)), (worker.compute_finding, (item.id, index)))
+        for index, picture in enumerate(pictures_of(item, plan.settings)):
+            call = (worker.compute_picture, (item.id, index))
+            yield _Piece(item.id, ("picture", (item.id, index)), call, picture_key(item.id, picture.id, code))
     digest = plan.settings.data.digest if plan.settings.data else ""
     for chunk in range(max((task.chunks for task in plan.tasks), default=0)):
         for task in plan.tasks:

@@ -19,6 +19,7 @@ import sympy as sp
 from verify.asymptotics import Scaling
 from verify.errors import InputError
 from verify.logspace import log_value
+from verify.pictures import Drawing
 from verify.relations import Relation
 from verify.statistics.estimates import Estimate
 from verify.typesetting import latex
@@ -343,6 +344,27 @@ class Finding:
     compute: Callable[[], tuple[bool | None, str]]
 
 
+@dataclass(frozen=True)
+class Picture:
+    """Something to look at beside the numbers; it is evidence for nothing, and no verdict rests on it.
+
+    Attributes:
+        id: permanent name, unique in its statement.
+        title: of the caption.
+        text: the rest of the caption: what is shown, for which parameters, and what to see in it.
+        compute: makes the curves, the arrangement or the map. What is random in it has a fixed seed of its own.
+    """
+
+    id: str
+    title: str
+    text: str
+    compute: Callable[[], Drawing]
+
+    def __post_init__(self) -> None:
+        if not ID_PATTERN.fullmatch(self.id):
+            raise ValueError(f"got id {self.id!r} of a picture; expected lower-case words and digits joined by '-'")
+
+
 class Derivation(StrEnum):
     """How far the steps of a statement prove it, given the statements it uses."""
 
@@ -372,6 +394,7 @@ class Statement:
     derivation: Derivation = Derivation.NONE
     checks: tuple[Check, ...] = ()
     findings: tuple[Finding, ...] = ()
+    pictures: tuple[Picture, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -391,6 +414,9 @@ class Statement:
                 )
             if not check.located():
                 raise ValueError(f"check {check.name!r} of {self.id} has no points")
+        shown = [picture.id for picture in self.pictures]
+        if len(set(shown)) < len(shown):
+            raise ValueError(f"{self.id} has two pictures of one id among {shown}")
         known = {variable.symbol.name for variable in self.variables}
         unknown = sorted(self.claim.parameters - known)
         if unknown:

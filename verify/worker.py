@@ -1,4 +1,4 @@
-"""What runs in a worker: one chunk, one derivation step, or one finding at a time."""
+"""What runs in a worker: one chunk, one derivation step, one finding, or one picture at a time."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from verify.backends import Backend, get_backend
 from verify.data import Dataset
+from verify.pictures import Drawing
 from verify.registry import Registry, discover
 from verify.sampling import Draw, Tally, stream
 from verify.statements import Check, Point, Sampler
@@ -92,6 +93,23 @@ def compute_finding(statement: str, index: int) -> tuple[tuple[bool | None, str]
     finding = _ready().registry[statement].findings[index]
     start = time.perf_counter()
     return finding.compute(), time.perf_counter() - start
+
+
+def compute_picture(statement: str, index: int) -> tuple[dict[str, Any], float]:
+    """Compute one picture; returns it as JSON-ready data, and the seconds it took.
+
+    Raises:
+        TypeError: if what was computed is no picture.
+    """
+    picture = _ready().registry[statement].pictures[index]
+    start = time.perf_counter()
+    drawing = picture.compute()
+    if not isinstance(drawing, Drawing):
+        raise TypeError(
+            f"the picture {picture.id} is a {type(drawing).__name__}; "
+            "expected Curves, Arrangement or Map of verify.pictures"
+        )
+    return drawing.to_dict(), time.perf_counter() - start
 
 
 def _ready() -> _State:

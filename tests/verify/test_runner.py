@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from verify.data import Dataset
 from verify.errors import InputError
 from verify.run import run
 from verify.runner import Budget, Settings
@@ -163,3 +166,135 @@ def test_budgets_are_read():
 def test_settings_refuse_what_cannot_be(changes):
     with pytest.raises(InputError, match=f"got .*{next(iter(changes))}|got .*workers"):
         Settings(**changes)
+
+
+PICTURES = """
+import os
+from dataclasses import replace
+from pathlib import Path
+from verify.pictures import Curves, Map, Series
+from verify.statements import Picture
+
+def curves():
+    with (Path(__file__).parent / "drawn.txt").open("a") as log:
+        log.write("x")
+    return Curves("size", "chance", (Series("heads", (1, 2), (-0.1, float("-inf"))),))
+
+def other():
+    {body}
+
+STATEMENT = replace(STATEMENT, pictures=(
+    Picture("curve", "A curve", "It falls.", curves), Picture("other", "Another", "It is shown as well.", other),
+))
+"""
+
+
+def with_pictures(folder, body="return Map((0, 1), (0, 1), ((0,),), ('a',))"):
+    """Give the toy statement two pictures, the second computed by `body`."""
+    with (Path(folder) / "coin.py").open("a") as module:
+        module.write(PICTURES.format(body=body))
+    return folder
+
+
+def times_drawn(folder):
+    return len((Path(folder) / "drawn.txt").read_text())
+
+
+def test_pictures_are_in_the_results_and_in_the_report(toy, tmp_path):
+    folder = with_pictures(toy())
+    results = run(["coin"], Settings(folders=(folder,)), tmp_path / "out").results
+    assert results == json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
+    curve, other = statement(results, "coin")["pictures"]
+    assert (curve["id"], curve["title"], curve["text"], curve["error"]) == ("curve", "A curve", "It falls.", None)
+    assert curve["drawing"]["series"][0]["log_y"] == [-0.1, "-inf"]
+    assert other["drawing"]["kind"] == "map"
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.count('<figure class="picture"') == 2
+    assert "It is shown as well." in page
+    assert results["summary"]["exit_code"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("raise OSError('no paint left')", "OSError: no paint left"),
+        ("return 'a drawing'", "TypeError: the picture other is a str; expected Curves, Arrangement or Map"),
+        ("return Map((1, 0), (0, 1), ((0,),), ('a',))", "ValueError: the x_edges do not increase"),
+    ],
+)
+def test_a_picture_that_fails_is_an_error_in_its_place(toy, tmp_path, body, message):
+    folder = with_pictures(toy(), body)
+    results = run(["coin"], Settings(folders=(folder,)), tmp_path / "out").results
+    coin = statement(results, "coin")
+    assert coin["verdict"]["outcome"] == "holds"
+    assert coin["pictures"][0]["drawing"] is not None
+    assert coin["pictures"][1]["drawing"] is None
+    assert coin["pictures"][1]["error"].startswith(message)
+    assert results["summary"]["exit_code"] == 3
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "The computation of this picture failed: " + message.split(":")[0] in page
+
+
+def test_a_picture_that_kills_its_worker_costs_only_itself(toy, tmp_path):
+    folder = with_pictures(toy(), "os._exit(7)")
+    results = run(["coin"], Settings(folders=(folder,), workers=2), tmp_path / "out", report=False).results
+    coin = statement(results, "coin")
+    assert coin["verdict"]["outcome"] == "holds"
+    assert coin["pictures"][0]["error"] is None
+    assert "died" in coin["pictures"][1]["error"]
+
+
+def test_pictures_do_not_depend_on_the_number_of_workers_or_the_seed(toy, tmp_path):
+    folder = with_pictures(toy())
+    made = [
+        run(["coin"], Settings(folders=(folder,), **changes), tmp_path / str(place), report=False).results
+        for place, changes in enumerate(({}, {"workers": 2}, {"seed": 9}))
+    ]
+    assert json.dumps(without_times(made[0])) == json.dumps(without_times(made[1]))
+    assert statement(made[0], "coin")["pictures"] == statement(made[2], "coin")["pictures"]
+
+
+def test_resume_takes_finished_pictures_of_the_same_code(toy, tmp_path):
+    folder, out = with_pictures(toy()), tmp_path / "out"
+    first = run(["coin"], Settings(folders=(folder,)), out, report=False).results
+    assert times_drawn(folder) == 1
+    again = run(["coin"], Settings(folders=(folder,)), out, resume=True, report=False).results
+    assert times_drawn(folder) == 1
+    assert json.dumps(without_times(again)) == json.dumps(without_times(first))
+    changed = with_pictures(toy(), "raise OSError")
+    run(["coin"], Settings(folders=(changed,)), out, resume=True, report=False)
+    assert times_drawn(folder) == 2
+
+
+def test_a_picture_that_failed_is_tried_again_on_resume(toy, tmp_path):
+    body = "assert (Path(__file__).parent / 'ready.txt').exists(); return Map((0, 1), (0, 1), ((0,),), ('a',))"
+    folder, out = with_pictures(toy(), body), tmp_path / "out"
+    first = run(["coin"], Settings(folders=(folder,)), out, report=False).results
+    assert statement(first, "coin")["pictures"][1]["error"] is not None
+    (Path(folder) / "ready.txt").touch()
+    second = run(["coin"], Settings(folders=(folder,)), out, resume=True, report=False).results
+    assert statement(second, "coin")["pictures"][1]["drawing"] is not None
+
+
+def test_a_time_budget_leaves_no_picture_out(toy, tmp_path):
+    folder = with_pictures(toy(body="time.sleep(0.05)"))
+    settings = Settings(folders=(folder,), budget=Budget(20.0, 0.001))
+    results = run(["coin"], settings, tmp_path / "out", report=False).results
+    assert results["run"]["capped"]
+    assert all(picture["drawing"] for picture in statement(results, "coin")["pictures"])
+
+
+def test_on_data_there_are_no_pictures(toy, tmp_path):
+    folder = with_pictures(toy())
+    with (Path(folder) / "coin.py").open("a") as module:
+        module.write(
+            "check = replace(STATEMENT.checks[0], data_points=lambda data: (Point(p=0.4),))\n"
+            "STATEMENT = replace(STATEMENT, checks=(check,))\n"
+        )
+    data = Dataset.from_arrays(np.eye(4), np.array([0, 1, 0, 1]))
+    results = run(["coin"], Settings(folders=(folder,), data=data), tmp_path / "out").results
+    coin = statement(results, "coin")
+    assert coin["checks"][0]["points"][0]["counts"]["trials"] > 0
+    assert coin["pictures"] == []
+    assert not (Path(folder) / "drawn.txt").exists()
+    assert "<h3>Pictures</h3>" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

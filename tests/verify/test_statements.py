@@ -10,6 +10,7 @@ import sympy as sp
 
 from verify.asymptotics import Scaling
 from verify.errors import InputError
+from verify.pictures import Curves, Series
 from verify.relations import Relation
 from verify.statements import (
     Assumption,
@@ -20,6 +21,7 @@ from verify.statements import (
     Derivation,
     Kind,
     Path,
+    Picture,
     Point,
     Sampler,
     Statement,
@@ -32,6 +34,7 @@ n = sp.Symbol("N", positive=True, integer=True)
 c = sp.Symbol("c", positive=True)
 CLAIM = Claim(sp.Symbol("V"), Relation.AT_MOST, sp.exp(-c * n), where=((c, sp.sqrt(n)),))
 SAMPLER = Sampler("none", lambda point, draw: {})
+PICTURE = Picture("some", "", "", lambda: Curves("", "", (Series("", (1,), (0.0,)),)))
 STEP = Step("N is N", sp.Eq(n, n, evaluate=False), lambda: True)
 
 
@@ -118,6 +121,7 @@ def test_turning_a_relation_round_changes_it(relation):
         ({"checks": (check(), check())}, "two checks of one name"),
         ({"checks": (check(controls=()),)}, "no control"),
         ({"checks": (check(grid=()),)}, "no points"),
+        ({"pictures": (PICTURE, PICTURE)}, r"two pictures of one id among \['some', 'some'\]"),
         ({"variables": ()}, "does not declare|do not declare"),
     ],
 )

@@ -11,13 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
-from xml.sax.saxutils import escape
 
 from verify.report import numbers
+from verify.report.canvas import GLYPH, Canvas, Figure, Pieces, Place, cut, log_ticks, shortened
 from verify.report.formulas import pieces
-
-Pieces = list[tuple[str, int]]
-Place = tuple[float, float]
 
 STYLE = """
 .fig text{font-family:var(--figure-font);font-size:11px;fill:var(--ink)}
@@ -40,18 +37,6 @@ _ROW = 19.0
 _FOREST_MOST = 24  # more points than this are numbered along an axis, not named in rows
 _PANELS_IN_ROW = 3
 _NUMBERED = "number of the point in the table"
-_LONGEST = 46  # characters of a label
-_GLYPH = 5.6  # mean width of a glyph at 11 px, for placing text that cannot be measured
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure and what it shows in words, for those who do not see it."""
-
-    svg: str
-    alt: str
-    width: float
-    height: float
 
 
 @dataclass(frozen=True)
@@ -195,81 +180,14 @@ class _Frame:
         open_below = any(mark.lower == -math.inf for mark in marks)
         low -= (0.2 if open_below else 0.07) * max(high - low, 0.1)
         high += 0.07 * max(high - low, 0.1)
-        return cls(low, high, probability and high > 0, tuple(_ticks(low, high)))
+        return cls(low, high, probability and high > 0, tuple(log_ticks(low, high)))
 
     def share(self, value: float) -> float:
         """Where a value lies between the ends, from 0 to 1; what is outside is put at the end."""
         return min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
 
 
-def _ticks(low: float, high: float) -> list[tuple[float, Pieces]]:
-    """Powers of ten for a wide range, round numbers for a narrow one."""
-    decades = (high - low) / math.log(10)
-    if decades > 2.5:
-        step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**3, 10**4, 10**6, 10**9) if decades / s <= 7)
-        first = math.ceil(low / math.log(10) / step)
-        last = math.floor(high / math.log(10) / step)
-        exponents = [index * step for index in range(first, last + 1)]
-        return [
-            (e * math.log(10), [("1", 0)] if e == 0 else [("10", 0), (str(e).replace("-", "−"), 1)]) for e in exponents
-        ]
-    if not -650 < low < high < 650:
-        return [(v, [("e", 0), (f"{v:.4g}".replace("-", "−"), 1)]) for v in (low, (low + high) / 2, high)]
-    bottom, top = math.exp(low), math.exp(high)
-    if decades > 0.6:
-        values = [m * 10.0**e for e in range(math.floor(low / 2.3) - 1, math.ceil(high / 2.3) + 1) for m in (1, 2, 5)]
-    else:
-        raw = (top - bottom) / 5
-        unit = 10.0 ** math.floor(math.log10(raw))
-        width = next(unit * m for m in (1, 2, 5, 10) if unit * m >= raw)
-        values = [width * index for index in range(math.ceil(bottom / width), math.floor(top / width) + 1)]
-    return [(math.log(v), _round_number(v)) for v in values if v > 0 and bottom <= v <= top]
-
-
-def _round_number(value: float) -> Pieces:
-    if 1e-3 <= value < 1e5:
-        return [(f"{value:.6g}", 0)]
-    exponent = math.floor(math.log10(value) + 1e-9)
-    mantissa = f"{value / 10.0**exponent:.6g}"
-    head = "10" if mantissa == "1" else f"{mantissa}·10"
-    return [(head, 0), (str(exponent).replace("-", "−"), 1)]
-
-
 # --- Drawing ------------------------------------------------------------------------------------------------
-
-
-class _Canvas:
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-
-    def text(self, at: Place, content: Pieces | str, anchor: str = "start", style: str = "") -> None:
-        spans = [(content, 0)] if isinstance(content, str) else content
-        body, level = "", 0
-        for words, raised in spans:
-            shift = (level - raised) * 4
-            level = raised
-            size = ' class="raised"' if raised else ""
-            body += f"<tspan{f' dy={chr(34)}{shift}{chr(34)}' if shift else ''}{size}>{escape(words)}</tspan>"
-        kind = f' class="{style}"' if style else ""
-        self.parts.append(f'<text x="{at[0]:.1f}" y="{at[1]:.1f}" text-anchor="{anchor}"{kind}>{body}</text>')
-
-    def line(self, start: Place, end: Place, style: str) -> None:
-        ends = f'x1="{start[0]:.1f}" y1="{start[1]:.1f}" x2="{end[0]:.1f}" y2="{end[1]:.1f}"'
-        self.parts.append(f'<line {ends} class="{style}"/>')
-
-    def curve(self, places: Sequence[Place], style: str) -> None:
-        self.shape("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places), style)
-
-    def shape(self, path: str, style: str) -> None:
-        self.parts.append(f'<path d="{path}" class="{style}"/>')
-
-    def rectangle(self, corner: Place, width: float, height: float, style: str) -> None:
-        size = f'width="{width:.1f}" height="{height:.1f}"'
-        self.parts.append(f'<rect x="{corner[0]:.1f}" y="{corner[1]:.1f}" {size} class="{style}"/>')
-
-    def svg(self, width: float, height: float) -> str:
-        box = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
-        return f'<svg xmlns="http://www.w3.org/2000/svg" class="fig" {box}>{"".join(self.parts)}</svg>'
 
 
 _LEANINGS = {"supports": "leans for", "against": "leans against"}  # told apart from one another, all undecided
@@ -291,14 +209,9 @@ _BESIDES = (
 )
 
 
-def _shape(canvas: _Canvas, at: Place, path: str, style: str) -> None:
-    moved = f'transform="translate({at[0]:.1f} {at[1]:.1f})"'
-    canvas.parts.append(f'<path d="{path}" {moved} class="{style}"/>')
-
-
-def _symbol(canvas: _Canvas, at: Place, outcome: str) -> None:
+def _symbol(canvas: Canvas, at: Place, outcome: str) -> None:
     path, fill = _SHAPES[outcome]
-    _shape(canvas, at, path, f"{fill} {_css(outcome)}")
+    canvas.symbol(at, path, f"{fill} {_css(outcome)}")
 
 
 def _css(outcome: str) -> str:
@@ -306,7 +219,7 @@ def _css(outcome: str) -> str:
 
 
 def _draw_mark(
-    canvas: _Canvas, mark: _Mark, frame: _Frame, at: Callable[[float], Place], across: Place, reach: float = 8.0
+    canvas: Canvas, mark: _Mark, frame: _Frame, at: Callable[[float], Place], across: Place, reach: float = 8.0
 ) -> None:
     """Draw one point.
 
@@ -331,7 +244,7 @@ def _draw_mark(
                 canvas.line(offset(value, -3), offset(value, 3), style)
     for index, (_, other) in enumerate(mark.beside):
         if other is not None and frame.low <= other <= frame.high:
-            _shape(canvas, at(other), _BESIDES[index % len(_BESIDES)], "beside")
+            canvas.symbol(at(other), _BESIDES[index % len(_BESIDES)], "beside")
     if mark.bound is not None and not math.isnan(mark.bound):
         if frame.low <= mark.bound <= frame.high:
             canvas.line(offset(mark.bound, -reach), offset(mark.bound, reach), "bound")
@@ -343,7 +256,7 @@ def _draw_mark(
 
 
 def _draw_panels(panels: Sequence[_Panel], frame: _Frame, check: dict[str, Any]) -> Figure:
-    canvas = _Canvas()
+    canvas = Canvas()
     marks = [mark for panel in panels for mark in panel.marks]
     top = _legend(canvas, marks, frame)
     columns = min(len(panels), _PANELS_IN_ROW)
@@ -360,7 +273,7 @@ def _draw_panels(panels: Sequence[_Panel], frame: _Frame, check: dict[str, Any])
     return Figure(canvas.svg(_WIDTH, height), _alt(marks, check), _WIDTH, height)
 
 
-def _draw_panel(canvas: _Canvas, panel: _Panel, frame: _Frame, corner: Place, width: float, *, first: bool) -> None:
+def _draw_panel(canvas: Canvas, panel: _Panel, frame: _Frame, corner: Place, width: float, *, first: bool) -> None:
     left, top = corner
     bottom = top + _PANEL_HEIGHT
     spread = _spread([mark.x for mark in panel.marks], even=panel.axis == _NUMBERED)
@@ -378,11 +291,11 @@ def _draw_panel(canvas: _Canvas, panel: _Panel, frame: _Frame, corner: Place, wi
             canvas.text((left - 7, y + 3.8), label, "end")
     canvas.line((left, bottom), (left + width, bottom), "axis")
     if panel.title:
-        canvas.text((left, top - 6), _shortened(panel.title, int(width / _GLYPH)))
+        canvas.text((left, top - 6), shortened(panel.title, int(width / GLYPH)))
     end = -math.inf
     for x in sorted({mark.x for mark in panel.marks}):
         shown = numbers.parameter(x if x % 1 else int(x))
-        place, half = at(x, frame.low)[0], len(shown) * _GLYPH / 2
+        place, half = at(x, frame.low)[0], len(shown) * GLYPH / 2
         canvas.line((place, bottom), (place, bottom + 4), "axis")
         if place - half > end + 4:
             canvas.text((place, bottom + 16), shown, "middle")
@@ -417,7 +330,7 @@ def _spread(values: Sequence[float], *, even: bool) -> Callable[[float], float]:
 
 
 def _draw_rows(marks: Sequence[_Mark], frame: _Frame, check: dict[str, Any]) -> Figure:
-    canvas = _Canvas()
+    canvas = Canvas()
     top = _legend(canvas, marks, frame) + 4
     names = [name for name in marks[0].parameters if len({str(mark.parameters.get(name)) for mark in marks}) > 1]
     names = names or list(marks[0].parameters)
@@ -425,8 +338,8 @@ def _draw_rows(marks: Sequence[_Mark], frame: _Frame, check: dict[str, Any]) -> 
         ", ".join(f"{numbers.name(name)} = {numbers.parameter(mark.parameters.get(name, '—'))}" for name in names)
         for mark in marks
     ]
-    labels = [_cut(f"{mark.number}. {label}") for mark, label in zip(marks, labels, strict=True)]
-    left = min(280.0, 14 + _GLYPH * max(map(len, labels)))
+    labels = [cut(f"{mark.number}. {label}") for mark, label in zip(marks, labels, strict=True)]
+    left = min(280.0, 14 + GLYPH * max(map(len, labels)))
     width = _WIDTH - left - 14
     height = _ROW * len(marks)
 
@@ -440,7 +353,7 @@ def _draw_rows(marks: Sequence[_Mark], frame: _Frame, check: dict[str, Any]) -> 
     for value, label in frame.ticks:
         x = at(0, value)[0]
         canvas.line((x, top), (x, top + height), "grid")
-        half = _GLYPH / 2 * sum(len(part) for part, _ in label)
+        half = GLYPH / 2 * sum(len(part) for part, _ in label)
         if x - half > end + 6:
             canvas.text((x, top + height + 16), label, "middle")
             end = x + half
@@ -452,7 +365,7 @@ def _draw_rows(marks: Sequence[_Mark], frame: _Frame, check: dict[str, Any]) -> 
     return Figure(canvas.svg(_WIDTH, total), _alt(marks, check), _WIDTH, total)
 
 
-def _legend(canvas: _Canvas, marks: Sequence[_Mark], frame: _Frame) -> float:
+def _legend(canvas: Canvas, marks: Sequence[_Mark], frame: _Frame) -> float:
     """Draw the legend; returns where it ends."""
     items: list[tuple[str, Callable[[Place], None]]] = []
     for outcome in _SHAPES:
@@ -469,42 +382,20 @@ def _legend(canvas: _Canvas, marks: Sequence[_Mark], frame: _Frame) -> float:
         path = _BESIDES[index % len(_BESIDES)]
         values = [v for mark in marks for _, v in mark.beside[index : index + 1] if v is not None]
         hidden = sum(not frame.low <= v <= frame.high for v in values)
-        text = _cut(label)
+        text = cut(label)
         text += f" ({hidden} of {len(values)} off the scale)" if hidden else ""
-        items.append((text, lambda at, p=path: _shape(canvas, at, p, "beside")))  # type: ignore[misc]
+        items.append((text, lambda at, p=path: canvas.symbol(at, p, "beside")))  # type: ignore[misc]
     if frame.shaded:
         items.append(
             ("above 1: says nothing", lambda at: canvas.rectangle((at[0] - 7, at[1] - 5), 14, 10, "vacuous-region"))
         )
-    x, y = 9.0, 9.0
-    for text, draw in items:
-        need = 30 + 1.1 * _GLYPH * len(text)
-        if x + need > _WIDTH and x > 9:
-            x, y = 9.0, y + 17
-        draw((x, y))
-        canvas.text((x + 12, y + 3.8), text)
-        x += need
-    return y + 14
+    return canvas.legend(items, _WIDTH)
 
 
-def _arrow(canvas: _Canvas, at: Place) -> None:
+def _arrow(canvas: Canvas, at: Place) -> None:
     x, y = at
     canvas.curve([(x, y - 5), (x, y + 5)], "axis")
     canvas.curve([(x - 3, y + 2), (x, y + 5), (x + 3, y + 2)], "axis")
-
-
-def _shortened(content: Pieces, most: int) -> Pieces:
-    kept: Pieces = []
-    for words, level in content:
-        if len(words) > most:
-            return [*kept, (words[: max(0, most - 1)] + "…", level)]
-        kept.append((words, level))
-        most -= len(words)
-    return kept
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _alt(marks: Sequence[_Mark], check: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from verify.report import figures, graph
+from verify.report import figures, graph, pictures
 from verify.report.font import math_font
 from verify.report.palette import DARK, LIGHT, declarations
 
@@ -25,5 +25,5 @@ def render_page(view: dict[str, Any]) -> str:
         font=math_font(),
         light=declarations(LIGHT),
         dark=declarations(DARK),
-        figure_style=figures.STYLE + graph.STYLE,
+        figure_style=figures.STYLE + pictures.STYLE + graph.STYLE,
     )

@@ -1,7 +1,8 @@
 """Colours, shared by the page, the PDF and the figures in both.
 
 Blue against vermillion stays apart for every common kind of colour blindness. No colour carries a meaning alone:
-each outcome also has a sign and a word, in figures a marker shape, and in tables filled or outlined badges.
+each outcome also has a sign and a word, in figures a marker shape, and in tables filled or outlined badges; each tone
+of a picture also has a hatch, a marker shape or a dash.
 """
 
 from __future__ import annotations
@@ -21,6 +22,12 @@ LIGHT = {
     "vacuous": "#5d6875",
     "not-applicable": "#5d6875",
     "error": "#111820",
+    "tone-1": "#0b5cad",
+    "tone-2": "#b3370b",
+    "tone-3": "#5d6875",
+    "tone-4": "#835c00",
+    "tone-5": "#6d3c9e",
+    "tone-6": "#006b5b",
 }
 DARK = {
     "ink": "#e4e8ed",
@@ -35,6 +42,12 @@ DARK = {
     "vacuous": "#a3afbc",
     "not-applicable": "#a3afbc",
     "error": "#f3f5f7",
+    "tone-1": "#77b5f6",
+    "tone-2": "#ff946a",
+    "tone-3": "#a3afbc",
+    "tone-4": "#e3b950",
+    "tone-5": "#c9a6f7",
+    "tone-6": "#5fcdb5",
 }
 
 

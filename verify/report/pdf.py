@@ -14,7 +14,7 @@ from typing import Any
 
 import typst
 
-from verify.report import figures, graph
+from verify.report import figures, graph, pictures
 from verify.report.palette import LIGHT, printed
 
 _MOST_ROWS = 30
@@ -92,7 +92,7 @@ def _printable(view: dict[str, Any]) -> tuple[Any, dict[str, str]]:
 
 
 def _standalone(svg: str) -> str:
-    css = printed((figures.STYLE + graph.STYLE).replace("var(--figure-font)", f"'{_FIGURE_FONT}'"))
+    css = printed((figures.STYLE + pictures.STYLE + graph.STYLE).replace("var(--figure-font)", f"'{_FIGURE_FONT}'"))
     # Links inside an image do not survive in a PDF; the verdict board has them.
     svg = re.sub(r'<a href="[^"]*"', "<g", svg).replace("</a>", "</g>")
     return re.sub(r"^(<svg[^>]*>)", lambda match: f"{match[1]}<style>{css}</style>", svg)

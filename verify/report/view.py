@@ -12,10 +12,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from verify import pictures
 from verify.report import numbers, words
 from verify.report.figures import check_figures
 from verify.report.formulas import formula
 from verify.report.graph import Node, dependency_graph
+from verify.report.pictures import draw
 
 _OUTCOMES = "|".join(words.SIGNS)
 # A table keeps the bounds shown beside the claim's own as columns up to this many; more get a table of their own.
@@ -263,9 +265,33 @@ def _statement(
             }
             for finding in item["findings"]
         ],
+        # Results of before there were pictures have none.
+        "pictures": [_picture(picture, f"{anchor}-p{n}") for n, picture in enumerate(item.get("pictures", []), 1)],
         "notes": item["notes"],
         "verdict": _verdict(item["verdict"], "check" if item["checks"] else "step"),
         "reproduce": " ".join([f"python -m verify run {item['id']} --seed {run['seed']}", *options]),
+    }
+
+
+def _picture(item: dict[str, Any], anchor: str) -> dict[str, Any]:
+    figure, error = None, ""
+    if item["error"] is not None:
+        error = f"The computation of this picture failed: {item['error']}"
+    elif item["drawing"] is None:
+        error = "The run ended before this picture was computed."
+    else:
+        try:
+            made = draw(pictures.from_dict(item["drawing"]), item["title"], anchor)
+            figure = {"svg": made.svg, "alt": made.alt, "width": made.width, "height": made.height}
+        except ValueError as failure:  # results.json may have been edited, or be of a later version
+            error = f"This picture cannot be drawn: {failure}"
+    return {
+        "anchor": anchor,
+        "title": item["title"],
+        "text": item["text"],
+        "figure": figure,
+        "error": error,
+        "failed": figure is None and (item["error"] is not None or item["drawing"] is not None),
     }
 
 

@@ -1,6 +1,7 @@
 """A results.json made by hand that has every outcome, evidence, leaning and odd value at least once."""
 
 import copy
+import itertools
 import math
 from typing import Any
 
@@ -182,6 +183,74 @@ def _counting_check() -> dict[str, Any]:
     return check("counting", points, claim("e(W) = e(W')", "="))
 
 
+def _pictures() -> list[dict[str, Any]]:
+    """Every kind of picture, one that failed, one that was not reached, and one that no reader knows."""
+    octants = []
+    for signs in itertools.product((1.0, -1.0), repeat=3):
+        corners = [[sign * float(row == place) for place in range(3)] for row, sign in enumerate(signs)]
+        octants.append({"corners": corners, "category": int(sum(signs) > 0)})
+    labels = ["the usual", "the rare", "nothing", "not known", "fifth", "sixth"]
+    drawings: list[dict[str, Any] | None] = [
+        {
+            "kind": "curves",
+            "x_label": "width",
+            "y_label": "volume",
+            "series": [
+                {
+                    "label": "rate",
+                    "style": "dashed",
+                    "x": [1, 9],
+                    "log_y": [-1, -9],
+                    "log_lower": None,
+                    "log_upper": None,
+                },
+                {
+                    "label": "seen",
+                    "style": "points",
+                    "x": [1, 2, 3],
+                    "log_y": [-1, -2.5, "-inf"],
+                    "log_lower": [-1.5, "-inf", "-inf"],
+                    "log_upper": [-0.5, -2, "inf"],
+                },
+            ],
+        },
+        {
+            "kind": "arrangement",
+            "labels": labels,
+            "cells": [{"angles": [place, place + 1], "category": place} for place in range(6)],
+            "lines": [{"normal": [math.cos(place), math.sin(place)], "label": str(place)} for place in range(6)],
+        },
+        {
+            "kind": "arrangement",
+            "labels": labels[:2],
+            "cells": octants,
+            "lines": [{"normal": [float(row == place) for place in range(3)], "label": f"{row}"} for row in range(3)],
+        },
+        {
+            "kind": "map",
+            "labels": labels,
+            "x_label": "first",
+            "y_label": "second",
+            "x_edges": [0, 1, 3, 6.28],
+            "y_edges": [0, 2, 4],
+            "categories": [[0, 1], [2, 3], [4, 5]],
+        },
+        None,
+        None,
+        {"kind": "film"},
+    ]
+    return [
+        {
+            "id": f"picture-{number}",
+            "title": f"Picture number {number}",
+            "text": f"What is on picture {number}.",
+            "drawing": drawing,
+            "error": "ZeroDivisionError: no" if number == 5 else None,
+        }
+        for number, drawing in enumerate(drawings, 1)
+    ]
+
+
 def _results() -> dict[str, Any]:
     statements = [
         statement(
@@ -202,6 +271,7 @@ def _results() -> dict[str, Any]:
                 },
             ],
             checks=[_counting_check()],
+            pictures=_pictures(),
             citation={"work": "Author & Author 2017", "number": "Lemma 2", "url": "https://arxiv.org/abs/1702.05777"},
         ),
         statement(
@@ -318,7 +388,7 @@ def empty_results() -> dict[str, Any]:
 @pytest.fixture
 def hostile_results() -> dict[str, Any]:
     """Every text that a module can choose, made as unpleasant as can be; structure and outcomes kept."""
-    kept = {"outcome", "evidence", "leaning", "relation", "kind", "derivation", "level", "started", "python"}
+    kept = {"outcome", "evidence", "leaning", "relation", "kind", "derivation", "level", "started", "python", "style"}
 
     def spoil(value: Any, key: str = "") -> Any:
         if isinstance(value, dict):

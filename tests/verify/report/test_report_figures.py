@@ -66,7 +66,7 @@ def test_nothing_finite_is_no_figure(results):
 
 
 @pytest.mark.parametrize(
-    "values", [(0.0, 0.0), (-1e-12, 0.0), (-1e6, -1e6), (-5000.0, 3.0), (800.0, 900.0), (-0.01, 0.0)]
+    "values", [(0.0, 0.0), (-1e-12, 0.0), (-1e6, -1e6), (-5000.0, 3.0), (-2e6, -1e6), (800.0, 900.0), (-0.01, 0.0)]
 )
 def test_every_range_has_ticks(results, values):
     check = _by_name(results, "long")
