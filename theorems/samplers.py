@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import sympy as sp
 from numpy.typing import NDArray
 
+from verify.asymptotics import Scaling
 from verify.network import regions
 from verify.network.activations import forward
-from verify.network.minima import RegionError, classify
+from verify.network.oracle import UNKNOWN, YES, examine
 from verify.sampling import Draw, Tally, count, entries
-from verify.statements import Point, Sampler
-from verify.statistics.estimates import NestedOdds, NestedQuantile, Proportion
+from verify.statements import Path, Point, Sampler
+from verify.statistics.estimates import (
+    CertifiedMean,
+    CertifiedQuantile,
+    NestedOdds,
+    NestedQuantile,
+    Proportion,
+    Replicates,
+)
+from verify.statistics.intervals import clopper_pearson
+from verify.volume.exact import RegionLattice
+from verify.volume.rare import rare_average, rare_event
 
 
 def _first_order(point: Point, draw: Draw) -> Tally:
@@ -75,18 +87,11 @@ def _classify(point: Point, draw: Draw, labels: Callable[[NDArray[np.float64]], 
     for _ in range(_DATA_SETS):
         X = draw.rng.standard_normal((d0, n))
         y = labels(X)
-        found = {name: Counter[bool | None]() for name in ("L", "G")}
-        for _ in range(REGIONS):
-            try:
-                answer = classify(draw.rng.standard_normal((d1, d0)), X, y, rho, epsilon)
-                found["L"][answer.suboptimal] += 1
-                found["G"][answer.globalmin] += 1
-            except RegionError:  # a pre-activation within rounding of zero: the region itself is in doubt
-                found["L"][None] += 1
-                found["G"][None] += 1
-        for name, answers in found.items():
-            tally[name].append(answers[True])
-            tally[f"{name} doubtful"].append(answers[None])
+        W = draw.rng.standard_normal((REGIONS, d1, d0))
+        seen = examine(W, X, y, rho, epsilon=epsilon, node_limit=2000)
+        for name, answers in (("L", seen.suboptimal(epsilon)), ("G", seen.globalmin())):
+            tally[name].append(int((answers == YES).sum()))
+            tally[f"{name} doubtful"].append(int((answers == UNKNOWN).sum()))
     return {**tally}
 
 
@@ -105,6 +110,123 @@ def _teacher_outputs(point: Point, draw: Draw) -> Tally:
 
 CLASSIFIED = Sampler("classified-regions", _random_labels)
 CLASSIFIED_TEACHER = Sampler("classified-regions-teacher", _teacher_outputs)
+
+
+_EXACT_SETS = 4
+_EXACT_BOXES = 60
+_WITNESSES = 64
+# Probability that the sampled interval of V(G) misses for one X; a quantile allows for it.
+_MISS = 0.01
+# A tally holds finite numbers; the log of a volume of zero is written as this.
+_LOG_ZERO = -1e9
+
+
+def _exact(point: Point, draw: Draw) -> Tally:
+    """For each of several data sets, ends of the logs of the volumes of `L_ε` and `G`, from all cells.
+
+    The proved ends of `L_ε` are one number where the search for minima came to its end. Those called `L` and `G` are
+    narrowed by deciding regions that were drawn at random, and so miss with probability `_MISS` each.
+    """
+    rho, epsilon, n = point.real("rho"), point.real("epsilon"), point.integer("N")
+    d0, d1 = point.integer("d0"), point.integer("d1")
+    names = ("L proved low", "L proved high", "L low", "L high", "G low", "G high")
+    tally: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(_EXACT_SETS):
+        X = draw.rng.standard_normal((d0, n))
+        y = np.asarray(draw.rng.integers(0, 2, n), dtype=np.float64)
+        found = RegionLattice(X, y, rho, epsilon).volumes(d1, box_limit=_EXACT_BOXES)
+        seen = examine(draw.rng.standard_normal((_WITNESSES, d1, d0)), X, y, rho, epsilon=epsilon)
+        row = [found.suboptimal.log_lower, found.suboptimal.log_upper]
+        for proved, answers in ((found.suboptimal, seen.suboptimal(epsilon)), (found.globalmin, seen.globalmin())):
+            yes, unknown = int((answers == YES).sum()), int((answers == UNKNOWN).sum())
+            counted = clopper_pearson(yes, _WITNESSES, 2 * _MISS, unknown)
+            row += [max(proved.log_lower, counted.lower), min(proved.log_upper, counted.upper)]
+        for name, value in zip(names, row, strict=True):
+            tally[name].append(max(value, _LOG_ZERO))
+    return {**tally}
+
+
+EXACT = Sampler("exact-volumes", _exact)
+
+# Twice N^b neurons, so that both kinds of regions have some volume. The statements share these points and their draws.
+_CELLS = {"epsilon": 0.1, "delta": 0.5, "lambda": 0}
+EXACT_RELU = Path.along(Scaling(sp.Rational(3, 4), sp.Rational(1, 2), k1=2), (4, 5), rho=0.0, **_CELLS)
+EXACT_LEAKY = Path.along(Scaling(sp.Rational(3, 5), sp.Rational(3, 5), k1=2), (4, 5), rho=0.1, **_CELLS)
+EXACT_PATHS = (EXACT_RELU, EXACT_LEAKY)
+EXACT_CHUNKS = 8
+
+
+def _logs(tally: Tally, name: str) -> tuple[float, ...]:
+    return tuple(value if value > _LOG_ZERO else -math.inf for value in entries(tally, name))
+
+
+def exact_mean(tally: Tally, point: Point) -> CertifiedMean:
+    """The mean over `X` of `V(L_ε)`, from `EXACT`."""
+    return CertifiedMean(_logs(tally, "L proved low"), _logs(tally, "L proved high"))
+
+
+def exact_global_quantile(tally: Tally, point: Point) -> CertifiedQuantile:
+    """The `δ` quantile over `X` of `V(G)`, from `EXACT`."""
+    return CertifiedQuantile(_logs(tally, "G low"), point.real("delta"), _logs(tally, "G high"), miss=_MISS)
+
+
+def exact_ratio_quantile(tally: Tally, point: Point) -> CertifiedQuantile:
+    """The `1 − δ` quantile over `X` of `V(L_ε)/V(G)`, from `EXACT`; infinite where `V(G)` may be zero."""
+    least = _differences(_logs(tally, "L low"), _logs(tally, "G high"), -math.inf)
+    most = _differences(_logs(tally, "L high"), _logs(tally, "G low"), math.inf)
+    return CertifiedQuantile(least, 1 - point.real("delta"), most, log_most=math.inf, miss=2 * _MISS)
+
+
+def _differences(first: Sequence[float], second: Sequence[float], unknown: float) -> tuple[float, ...]:
+    """Logs of quotients; nothing over nothing is `unknown`."""
+    pairs = zip(first, second, strict=True)
+    return tuple(unknown if one == other == -math.inf else one - other for one, other in pairs)
+
+
+def _average(point: Point, draw: Draw) -> Tally:
+    """Independent unbiased estimates of the mean over `X` and random labels of the first-order volume, as logs."""
+    found = rare_average(
+        point.integer("N"), point.integer("d0"), point.integer("d1"), point.real("rho"), point.real("epsilon"),
+        "first_order", seed=int(draw.rng.integers(2**62)), budget=_AVERAGE_EVALUATIONS,
+    )  # fmt: skip
+    logs = found.replicates or (found.log_estimate,)
+    return {"log estimates": [max(log, _LOG_ZERO) for log in logs], "evaluations": found.evaluations}
+
+
+_AVERAGE_EVALUATIONS = 30_000
+AVERAGE = Sampler("rare-average", _average)
+
+_RARE_SETS = 8
+_RARE_EVALUATIONS = 8_000
+
+
+def _rare(point: Point, draw: Draw) -> Tally:
+    """For each of several data sets with random labels, ends of the log of the first-order volume, by splitting."""
+    n, d0 = point.integer("N"), point.integer("d0")
+    low, high = [], []
+    for _ in range(_RARE_SETS):
+        X = draw.rng.standard_normal((d0, n))
+        y = np.asarray(draw.rng.integers(0, 2, n), dtype=np.float64)
+        found = rare_event(
+            X, y, point.integer("d1"), point.real("rho"), point.real("epsilon"), "first_order",
+            seed=int(draw.rng.integers(2**62)), budget=_RARE_EVALUATIONS, level=2 * _MISS,
+        )  # fmt: skip
+        low.append(max(found.log_lower, _LOG_ZERO))
+        high.append(max(found.log_upper, _LOG_ZERO))
+    return {"low": low, "high": high}
+
+
+RARE = Sampler("rare-volumes", _rare)
+
+
+def rare_quantile(tally: Tally, point: Point) -> CertifiedQuantile:
+    """The `1 − δ` quantile over `X` of the first-order volume, from `RARE`."""
+    return CertifiedQuantile(_logs(tally, "low"), 1 - point.real("delta"), _logs(tally, "high"), miss=_MISS)
+
+
+def average(tally: Tally, point: Point) -> Replicates:
+    """The mean over `X` and labels of the first-order volume, from `AVERAGE`."""
+    return Replicates(_logs(tally, "log estimates"), count(tally, "evaluations"))
 
 
 def global_quantile(tally: Tally, point: Point) -> NestedQuantile:

@@ -15,6 +15,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
+from theorems.pictures import ONE_NEURON_MOVES, TWO_NEURONS
 from theorems.setting import ERROR, HIDDEN, INPUTS, NOT_LINEAR, SAMPLES, SLOPE, N, d1, paper, rho
 from verify.network import regions
 from verify.network.activations import forward
@@ -292,6 +293,7 @@ STATEMENT = Statement(
         ),
     ),
     findings=(Finding("no-minimum", "The first-order condition does not make a minimum", _no_minimum),),
+    pictures=(TWO_NEURONS, ONE_NEURON_MOVES),
     notes=(
         "The two middle events do not depend on the labels: they bound L_ε for labels chosen after seeing X and W.",
     ),

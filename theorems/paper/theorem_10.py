@@ -11,7 +11,15 @@ from theorems.paper.theorem_6 import CLAIM as ABOVE
 from theorems.paper.theorem_6 import CONTROLS as ABOVE_CONTROLS
 from theorems.paper.theorem_9 import CLAIM as BELOW
 from theorems.paper.theorem_9 import NARROW, WIDE, WIDE_SQUARE
-from theorems.samplers import CLASSIFIED, ratio_quantile
+from theorems.samplers import (
+    CLASSIFIED,
+    EXACT,
+    EXACT_CHUNKS,
+    EXACT_PATHS,
+    EXACT_RELU,
+    exact_ratio_quantile,
+    ratio_quantile,
+)
 from theorems.setting import (
     DIMENSIONS,
     ERROR,
@@ -107,6 +115,18 @@ def _of_the_ratio(mutant: Claim | None) -> Claim:
     return replace(CLAIM, bound=(mutant or CLAIM).bound)
 
 
+def _mutants(path: Path, *names: str) -> tuple[Control, ...]:
+    """Mutants of Theorem 6's bound at points where the ratio is not small, and the claim turned round."""
+    return (
+        *(
+            Control(control.name, control.text, _of_the_ratio(control.claim), paths=(path,))
+            for control in ABOVE_CONTROLS
+            if control.name in (names or ("constant", "exponent"))
+        ),
+        Control("direction", "the ratio is at least the bound", CLAIM.reversed()),
+    )
+
+
 def log_quotient(n: int, share: float, rho: float) -> float:
     """Log of the quotient of the two printed bounds at d0 = d1 = N, the most favourable widths, ε = 0.1."""
     above = ABOVE.log_bound(N=n, d0=n, d1=n, epsilon=0.1, rho=rho, **{"lambda": share})
@@ -189,14 +209,20 @@ STATEMENT = Statement(
             ),
             beside=(("F15, teacher", ONE_TEACHER),),
             chunks=7,
-            controls=(
-                *(
-                    Control(control.name, control.text, _of_the_ratio(control.claim), paths=(NARROW,))
-                    for control in ABOVE_CONTROLS
-                    if control.name != "direction"
-                ),
-                Control("direction", "the ratio is at least the bound", CLAIM.reversed()),
+            controls=_mutants(NARROW),
+        ),
+        Check(
+            name="exact volumes",
+            text=(
+                "Draws small data sets with random labels and enumerates the cells of each. The volume of L_ε is exact "
+                "or between two proved ends; so is that of G, whose ends are narrowed by deciding regions drawn at "
+                "random. Shown is the median over X of their ratio."
             ),
+            sampler=EXACT,
+            read=exact_ratio_quantile,
+            paths=EXACT_PATHS,
+            chunks=EXACT_CHUNKS,
+            controls=_mutants(EXACT_RELU, "constant"),
         ),
     ),
     findings=(

@@ -12,10 +12,19 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from scipy.special import logsumexp
 from scipy.stats import binom
 
 from verify.relations import Relation
-from verify.statistics.intervals import Interval, clopper_pearson, log, log_odds, odds
+from verify.statistics.intervals import (
+    Interval,
+    clopper_pearson,
+    log,
+    log_mean_lower,
+    log_mean_upper,
+    log_odds,
+    odds,
+)
 from verify.verdicts import Evidence, Leaning, Outcome, Verdict
 
 # An equality is supported by sampling once its interval is this narrow (half width, natural log).
@@ -244,34 +253,110 @@ class NestedOdds:
 
 @dataclass(frozen=True)
 class CertifiedQuantile:
-    """The `tail` quantile over `X` of a volume known for each `X` only through a proved lower bound.
+    """The `tail` quantile over `X` of a quantity `V(X)` that lies between two known bounds for each `X`.
 
-    The lower end is an order statistic of the bounds; the upper end is one, since nothing bounds the volume from
-    above.
+    Both ends are order statistics of the bounds: from `V < v` follows `lower < v`, so the quantile of `V` is at least
+    that of the lower bounds, and likewise above. Where a bound fails with probability `miss`, a quantile that much
+    further out takes its place.
 
     Attributes:
-        log_bounds: natural log of the proved lower bound, one for each independent `X`; `-inf` where there is none.
+        log_bounds: natural log of the lower bound, one for each independent `X`; `-inf` where there is none.
         tail: probability over `X` below the quantile.
+        log_ceilings: natural log of the upper bounds; None where nothing bounds the quantity but `log_most`.
+        log_most: what the quantity never exceeds; 0 for a volume, `inf` for a ratio.
+        miss: probability that one bound of one `X` fails; zero where the bounds are proved.
     """
 
     log_bounds: tuple[float, ...]
     tail: float
+    log_ceilings: tuple[float, ...] | None = None
+    log_most: float = 0.0
+    miss: float = 0.0
     evidence: Evidence = field(default=Evidence.STATISTICAL, init=False)
 
     def interval(self, level: float) -> Interval:
-        """Distribution-free interval of the quantile of the bounds, from below."""
-        ordered = sorted(self.log_bounds)
-        total = len(ordered)
+        """Distribution-free interval of the quantile."""
+        floors = sorted(self.log_bounds)
+        total = len(floors)
         if not 0 < self.tail < 1:
-            return Interval(-math.inf, ordered[0], 0.0)
+            return Interval(-math.inf, floors[0], self.log_most)
+        each = level if self.log_ceilings is None else level / 2
+        place = min(total - 1, int(self.tail * total))
         # The k-th smallest exceeds the quantile only if fewer than k bounds lie below it.
-        rank = int(binom.ppf(level, total, self.tail))
-        lower = ordered[rank - 1] if rank >= 1 else -math.inf
-        return Interval(lower, ordered[min(total - 1, int(self.tail * total))], 0.0)
+        rank = int(binom.ppf(each, total, max(0.0, self.tail - self.miss)))
+        lower = floors[rank - 1] if rank >= 1 else -math.inf
+        if self.log_ceilings is None:
+            return Interval(lower, floors[place], self.log_most)
+        ceilings = sorted(self.log_ceilings)
+        # It lies below the quantile only if k bounds or more do.
+        rank = int(binom.isf(each, total, min(1.0, self.tail + self.miss))) + 1
+        upper = ceilings[rank - 1] if rank <= total else self.log_most
+        middle = (floors[place] + ceilings[place]) / 2 if floors[place] > -math.inf else ceilings[place]
+        return Interval(lower, min(max(middle, lower), upper), upper)
 
     def counts(self) -> dict[str, int]:
         """Number of `X`."""
         return {"trials": len(self.log_bounds)}
+
+
+@dataclass(frozen=True)
+class CertifiedMean:
+    """The mean over `X` of a volume that lies between two proved bounds for each independent `X`.
+
+    No assumption on the distribution: both ends come from `log_mean_lower`, the upper one through `1 − V`.
+
+    Attributes:
+        log_bounds: natural log of the lower bound, one for each `X`; `-inf` for zero.
+        log_ceilings: natural log of the upper bound, at most 0.
+    """
+
+    log_bounds: tuple[float, ...]
+    log_ceilings: tuple[float, ...]
+    evidence: Evidence = field(default=Evidence.STATISTICAL, init=False)
+
+    def interval(self, level: float) -> Interval:
+        """Interval of the mean."""
+        lower = log_mean_lower(self.log_bounds, level / 2)
+        rest = log_mean_lower([log(-math.expm1(value)) for value in self.log_ceilings], level / 2)
+        upper = log(-math.expm1(rest))
+        middle = np.logaddexp(logsumexp(self.log_bounds), logsumexp(self.log_ceilings)) - math.log(2 * self.trials)
+        return Interval(lower, min(max(float(middle), lower), upper), upper)
+
+    @property
+    def trials(self) -> int:
+        """Number of `X`."""
+        return len(self.log_bounds)
+
+    def counts(self) -> dict[str, int]:
+        """Number of `X`."""
+        return {"trials": self.trials}
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """A probability through independent nonnegative unbiased estimates, such as those of multilevel splitting.
+
+    The lower end is proved. The upper one is not: a part of the event that no replicate entered leaves no trace. It
+    takes their logs for normal, which was measured, not proved (`benchmarks/rare_coverage.py`).
+
+    Attributes:
+        logs: natural logs of the estimates, `-inf` for zero.
+        evaluations: how often the event was looked at for all of them together.
+    """
+
+    logs: tuple[float, ...]
+    evaluations: int
+    evidence: Evidence = field(default=Evidence.STATISTICAL, init=False)
+
+    def interval(self, level: float) -> Interval:
+        """Interval of their common mean, each end at half of the level."""
+        estimate = float(logsumexp(self.logs)) - math.log(len(self.logs))
+        upper = min(0.0, max(estimate, log_mean_upper(self.logs, level / 2)))
+        return Interval(log_mean_lower(self.logs, level / 2), estimate, upper)
+
+    def counts(self) -> dict[str, int]:
+        """Number of estimates, and of evaluations behind them."""
+        return {"trials": len(self.logs), "inner": self.evaluations // len(self.logs)}
 
 
 def is_universal(estimate: Estimate, relation: Relation, log_bound: float) -> bool:
