@@ -27,6 +27,13 @@ def test_the_example_statement_holds_and_its_controls_are_rejected(tmp_path):
     assert [series["label"] for series in statement["pictures"][0]["drawing"]["series"]] == ["bound", "exact"]
 
 
+def test_the_example_of_volumes_prints_what_it_says(capsys):
+    page = (ROOT / "docs" / "volumes.md").read_text(encoding="utf-8")
+    code, shown = re.search(r"```python\n(.*?)```\s+```text\n(.*?)```", page, flags=re.S).groups()
+    exec(compile(code, "docs/volumes.md", "exec"), {})
+    assert capsys.readouterr().out == shown
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_and_commands_that_are_named_exist(page):
     text = page.read_text(encoding="utf-8")

@@ -80,7 +80,7 @@ class Volume:
         """Value, ends and evidence on one line."""
         if self.log_lower == self.log_upper == -math.inf:
             return f"0 ({self.evidence})"
-        if self.digits >= 6:
+        if self.digits >= (3 if self.evidence is Evidence.EXACT else 6):
             return f"{_power(self.log_estimate, min(self.digits, 10))} ({self.evidence})"
         ends = f"[{_power(self.log_lower, 3)}, {_power(self.log_upper, 3)}]"
         return f"{_power(self.log_estimate, 3)} in {ends} ({self.evidence})"
