@@ -302,15 +302,18 @@ class Arrangement:
 
 @dataclass(frozen=True)
 class Map:
-    """Pairs of angles, cut into rectangles: what there is for each pair of cells of two arrangements in the plane.
+    """A plane cut into rectangles, such as pairs of angles: what there is for each pair of cells.
 
     Attributes:
-        x_edges: increasing angles in radians where the cells across begin and end, over at most a full turn.
+        x_edges: increasing numbers where the cells across begin and end: angles in radians over at most a full turn, or
+            any numbers if `x_ticks` says what the cells are.
         y_edges: the same for the cells upwards.
         categories: `categories[i][j]` is that of the `i`-th cell across and the `j`-th upwards, an index into `labels`.
         labels: words for each category; colours as in `Arrangement`.
         x_label: what the angle across is.
         y_label: what the angle upwards is.
+        x_ticks: words for each cell across, where it stands for no angle.
+        y_ticks: the same upwards.
 
     Raises:
         ValueError: at construction, where the sizes do not agree or the edges do not increase.
@@ -322,16 +325,23 @@ class Map:
     labels: tuple[str, ...]
     x_label: str = "angle of the first"
     y_label: str = "angle of the second"
+    x_ticks: tuple[str, ...] | None = None
+    y_ticks: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("x_edges", "y_edges"):
+        for axis in "xy":
+            name, words = f"{axis}_edges", getattr(self, f"{axis}_ticks")
             edges = _numbers(getattr(self, name), name)
             _set(self, **{name: edges})
+            if words is not None:
+                _set(self, **{f"{axis}_ticks": tuple(map(str, words))})
+                if len(words) != len(edges) - 1:
+                    raise ValueError(f"got {len(words)} {axis}_ticks; expected {len(edges) - 1}, one for each cell")
             if not 2 <= len(edges) <= MOST_EDGES:
                 raise ValueError(f"got {len(edges)} {name}; expected 2 to {MOST_EDGES}")
             if any(not after > before for before, after in pairwise(edges)):
                 raise ValueError(f"the {name} do not increase; expected sorted angles, each once")
-            if not edges[-1] - edges[0] <= _TURN + _SLACK:
+            if words is None and not edges[-1] - edges[0] <= _TURN + _SLACK:
                 raise ValueError(f"the {name} go from {edges[0]:g} to {edges[-1]:g}; expected at most 2 pi, in radians")
         rows = tuple(tuple(map(index, row)) for row in self.categories)
         _set(self, categories=rows, labels=tuple(map(str, self.labels)))
@@ -361,6 +371,7 @@ class Map:
             "x_edges": [_short(value) for value in self.x_edges],
             "y_edges": [_short(value) for value in self.y_edges],
             "categories": [list(row) for row in self.categories],
+            **{name: list(getattr(self, name)) for name in ("x_ticks", "y_ticks") if getattr(self, name) is not None},
         }
 
 
@@ -391,6 +402,7 @@ def from_dict(data: dict[str, Any]) -> Drawing:
                     tuple(data["labels"]),
                     data["x_label"],
                     data["y_label"],
+                    *(None if data.get(name) is None else tuple(data[name]) for name in ("x_ticks", "y_ticks")),
                 )
             case other:
                 raise ValueError(f"got a picture of kind {other!r}; expected curves, arrangement or map")

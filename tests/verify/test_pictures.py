@@ -57,10 +57,13 @@ PLANE = Arrangement(
     LABELS,
     (Line((1.0, 2.0), "1"),),
 )
+NAMED = Map((0, 10, 20), (0, 1), ((0,), (1,)), LABELS, "N", "factor", ("10", "20"), ("2 <b>",))
 MAP = Map((0.0, 1.0, 3.0), (0.5, 0.75, 2.5), ((0, 1), (1, 1)), LABELS, "first", "second")
 
 
-@pytest.mark.parametrize("picture", [CURVES, PLANE, space(8)[2], MAP], ids=["curves", "plane", "space", "map"])
+@pytest.mark.parametrize(
+    "picture", [CURVES, PLANE, space(8)[2], MAP, NAMED], ids=["curves", "plane", "space", "map", "named"]
+)
 def test_what_goes_through_json_comes_back(picture):
     data = json.loads(json.dumps(picture.to_dict(), allow_nan=False))
     back = from_dict(data)
@@ -152,6 +155,7 @@ def test_curves_need_something_finite_and_few_series():
         (lambda: Map((0,), (0, 1), (), LABELS), "got 1 x_edges"),
         (lambda: Map((0, 1), (1, 0), ((0,),), LABELS), "y_edges do not increase"),
         (lambda: Map((0, 7), (0, 1), ((0,),), LABELS), "at most 2 pi"),
+        (lambda: Map((0, 7), (0, 1), ((0,),), LABELS, x_ticks=("a", "b")), "got 2 x_ticks; expected 1"),
         (lambda: Map((0, 1, 2), (0, 1), ((0, 1),), LABELS), "expected 2 x 1"),
         (lambda: Map((0, 1), (0, 1, 2), ((0,),), LABELS), "expected 1 x 2"),
         (lambda: Map((0, 1), (0, 1), ((5,),), LABELS), r"got categories \[5\]"),

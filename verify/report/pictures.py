@@ -49,6 +49,7 @@ _MARKERS = (
 )
 _WIDE, _NARROW = 720.0, 420.0
 _RADIUS = 150.0
+_MOST_TICKS, _LONGEST_TICK = 10, 6
 _MARGIN = 24.0  # around a disc, for the words of its lines
 _WORDS = {2: 8, 3: 3}  # characters beside a line, by the dimension
 _STEP = 0.1  # radians between places on an arc
@@ -324,12 +325,12 @@ def _map(drawing: Map, title: str, prefix: str) -> Figure:
     ]
     canvas.shape("".join(grid) or f"M{left:.1f} {top:.1f}", "hair")
     canvas.shape(f"M{left:.1f} {top:.1f}H{left + side:.1f}V{bottom:.1f}H{left:.1f}Z", "axis")
-    for angle, words in _degrees(drawing.x_edges):
-        (x,) = _scaled((angle,), left, left + side, drawing.x_edges)
+    for place, words in _named_ticks(drawing.x_edges, drawing.x_ticks):
+        (x,) = _scaled((place,), left, left + side, drawing.x_edges)
         canvas.line((x, bottom), (x, bottom + 4), "axis")
         canvas.text((x, bottom + 16), words, "middle")
-    for angle, words in _degrees(drawing.y_edges):
-        (y,) = _scaled((angle,), bottom, top, drawing.y_edges)
+    for place, words in _named_ticks(drawing.y_edges, drawing.y_ticks):
+        (y,) = _scaled((place,), bottom, top, drawing.y_edges)
         canvas.line((left - 4, y), (left, y), "axis")
         canvas.text((left - 7, y + 3.8), words, "end")
     canvas.text((left + side / 2, bottom + 32), f"{cut(drawing.x_label, most)} →", "middle", "soft")
@@ -341,6 +342,15 @@ def _map(drawing: Map, title: str, prefix: str) -> Figure:
         f"upwards. {_shares_in_words(drawing.labels, shares, counts, 'rectangle')}."
     )
     return Figure(canvas.svg(width, height), alt, width, height)
+
+
+def _named_ticks(edges: Sequence[float], words: Sequence[str] | None) -> list[tuple[float, str]]:
+    """Where words stand along an axis: in the middle of cells that have a name, else at whole angles."""
+    if words is None:
+        return _degrees(edges)
+    step = math.ceil(len(words) / _MOST_TICKS)
+    named = list(zip(pairwise(edges), words, strict=True))[::step]
+    return [((low + high) / 2, cut(word, _LONGEST_TICK)) for (low, high), word in named]
 
 
 def _scaled(values: Sequence[float], start: float, end: float, edges: Sequence[float] | None = None) -> list[float]:

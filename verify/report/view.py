@@ -65,6 +65,7 @@ def make_view(results: dict[str, Any]) -> dict[str, Any]:
         "subtitle": f"on the data set {data['name']}" if data else "",
         "works": works,
         "summary": words.summary(results),
+        "calibration": words.calibration(results),
         "answers": words.answers(results),
         "stamp": _stamp(results),
         "started": _started(results["times"].get("started")),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -30,6 +29,7 @@ LEGEND_OTHER = {
     "positive upper end",
     "log ratio": "the log of the measured value over the log of the bound; above 1 the value is below the bound",
 }
+CALIBRATION = "calibration"
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
@@ -48,15 +48,17 @@ def listing(items: Iterable[str]) -> str:
 def label(statement: dict[str, Any]) -> str:
     """What a statement is called in its source, such as `Theorem 6`; its id where the source does not say."""
     number = str(statement["citation"]["number"]).strip()
+    if statement["kind"] == CALIBRATION and statement["citation"]["work"]:
+        return str(statement["citation"]["work"])  # its numbers are those of other works
     if not number:
         return str(statement["id"])
     return number if any(char.isalpha() for char in number) else f"{str(statement['kind']).capitalize()} {number}"
 
 
 def main_work(results: dict[str, Any]) -> str:
-    """The work that most statements come from."""
-    works = Counter(statement["citation"]["work"] for statement in results["statements"])
-    return works.most_common(1)[0][0] if works else "no statement"
+    """The work that the first statement comes from, after the calibrations: statements are in the order of sources."""
+    ordered = sorted(results["statements"], key=lambda statement: statement["kind"] == CALIBRATION)
+    return str(ordered[0]["citation"]["work"]) if ordered else "no statement"
 
 
 def summary(results: dict[str, Any]) -> str:
@@ -89,6 +91,21 @@ def summary(results: dict[str, Any]) -> str:
     return text
 
 
+def calibration(results: dict[str, Any]) -> dict[str, str]:
+    """Whether the estimators of this run can be believed: the state, and a sentence; empty where nothing was run."""
+    state = str(results["summary"].get("calibration", "not run"))  # earlier versions did not have it
+    calibrations = [item for item in results["statements"] if item["kind"] == CALIBRATION]
+    open_ = [f"{label(item)} ({item['verdict']['outcome']})" for item in calibrations]
+    apart = [text for text, item in zip(open_, calibrations, strict=True) if item["verdict"]["outcome"] != "holds"]
+    text = {
+        "passed": f"The estimators reproduced what is known: {listing(map(label, calibrations))}.",
+        "failed": f"Nothing else in this run is to be believed: the estimators did not reproduce what is known, "
+        f"{listing(apart) if apart else 'or a control of a calibration crashed'}.",
+        "undecided": f"Nothing else in this run is to be believed yet: {listing(apart)} is not settled.",
+    }.get(state, "")
+    return {"state": state, "text": text}
+
+
 def answers(results: dict[str, Any]) -> list[dict[str, str]]:
     """The reader's three questions with their answers."""
     return [
@@ -103,6 +120,9 @@ def _is_it_right(results: dict[str, Any]) -> str:
     work = main_work(results)
     by_outcome = {outcome: [s for s in statements if s["verdict"]["outcome"] == outcome] for outcome in SIGNS}
     parts = []
+    calibrated = calibration(results)
+    if calibrated["state"] in ("failed", "undecided"):
+        parts.append(calibrated["text"])
     violated = by_outcome["violated"]
     if violated:
         named = [f"{label(item)} ({item['verdict']['evidence'] or 'no evidence'})" for item in violated]

@@ -202,6 +202,7 @@ def test_text_is_shown_and_never_read():
         Arrangement((Sector(0, 1, 0),), (HOSTILE,), (Line((1, 2), HOSTILE),)),
         Arrangement((Polygon(((1, 0, 0), (0, 1, 0), (0, 0, 1)), 0),), (HOSTILE,), (Line((1, 2, 3), HOSTILE),)),
         Map((0, 1), (0, 1), ((0,),), (HOSTILE,), HOSTILE, HOSTILE),
+        Map((0, 1), (0, 1), ((0,),), (HOSTILE,), HOSTILE, HOSTILE, (HOSTILE,), (HOSTILE,)),
     ]
     for drawing in spoiled:
         figure, root = svg_of(drawing, HOSTILE)
@@ -493,3 +494,16 @@ def test_long_words_beside_lines_stay_in_the_frame(drawing):
     for element in of_class(root, "small"):
         half = 2.8 * len("".join(element.itertext()))
         assert half - 1 <= float(element.get("x")) <= figure.width - half + 1
+
+
+def test_named_cells_stand_in_their_middles():
+    names = tuple(f"n{k}" for k in range(25))
+    figure, root = svg_of(
+        Map(range(26), (0, 1, 9), tuple((0, 1) for _ in names), LABELS[:2], "a", "b", names, ("u", "v"))
+    )
+    words = {"".join(e.itertext()): float(e.get("x")) for e in root.iter() if e.tag.endswith("text")}
+    assert [name for name in names if name in words] == list(names[::3])  # at most ten
+    gaps = np.diff([words[name] for name in names[::3]])
+    assert np.allclose(gaps, gaps[0], atol=0.2)
+    assert {"u", "v"} <= set(words)
+    assert "°" not in figure.svg
