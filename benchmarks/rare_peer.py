@@ -1,8 +1,9 @@
 """The rare-event estimator beside OpenTURNS' subset simulation: `python -m benchmarks.rare_peer`.
 
-Needs `pip install openturns`. Subset simulation wants one real function whose large values are the event; it gets the
-score that `verify.volume.rare` uses within one neuron, on all neurons at once, and one more than its largest value
-where the event happens. Both get about the same number of evaluations on planar data with known probabilities.
+Needs `pip install openturns`. Subset simulation wants one real function whose large values are the event; it gets minus
+the log of the least squared distance of a column of `G` from the span of the others, cut off at `FLOOR`, and one more
+than its largest value where the event happens. Both get about the same number of evaluations on planar data with known
+probabilities.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from benchmarks.rare_coverage import Truth
 from verify.volume import rare
 
+FLOOR = 1e-6
 CASES = ((0, 10), (0, 15), (0, 20), (0, 30), (0, 40), (1, 150))
 
 
@@ -27,22 +29,25 @@ def subset_simulation(
     X: NDArray[np.float64], y: NDArray[np.float64], width: int, slope: float, particles: int, stages: int, seed: int
 ) -> tuple[float, int]:
     """Log of the estimate of `P(rank G < N)`, and the evaluations it took."""
-    task = rare._Task(X, y, width, slope, 0.0, "rank")
+    d0, N = X.shape
+    task = rare._Task(N, d0, width, slope, 0.0, "rank", (X, y))
+    top = -math.log(FLOOR) + 1
     evaluations = 0
 
     def values(points: object) -> NDArray[np.float64]:
         nonlocal evaluations
         W = np.asarray(points, dtype=np.float64).reshape(-1, width, X.shape[0])
         evaluations += W.shape[0]
-        top = -math.log(rare.SCORE_FLOOR) + 1
-        return np.where(task.happened(W)[0], top, task.score(W))[:, None]
+        A = np.where(W @ X > 0, 1.0, slope)
+        K = A.transpose(0, 2, 1) @ A * (X.T @ X) / width
+        # 1/(K⁻¹)_nn is the squared distance of column n from the span of the others.
+        distance = 1 / np.einsum("bii->bi", np.linalg.inv(K + 1e-11 * np.eye(N)))
+        return np.where(task.happened(W)[0], top, -np.log(distance.min(axis=1) + FLOOR))[:, None]
 
     ot.RandomGenerator.SetSeed(seed)
     function = ot.PythonFunction(width * X.shape[0], 1, func_sample=values)
     inputs = ot.RandomVector(ot.Normal(width * X.shape[0]))
-    event = ot.ThresholdEvent(
-        ot.CompositeRandomVector(function, inputs), ot.GreaterOrEqual(), -math.log(rare.SCORE_FLOOR) + 0.5
-    )
+    event = ot.ThresholdEvent(ot.CompositeRandomVector(function, inputs), ot.GreaterOrEqual(), top - 0.5)
     algorithm = ot.SubsetSampling(event, 2.0, 0.1)
     # It stops for good there: 1000 times below the truth.
     algorithm.setMinimumProbability(10.0 ** -(stages + 3))
@@ -67,9 +72,9 @@ def main() -> None:
     ot.Log.Show(ot.Log.NONE)
     lines = [
         "# Beside subset simulation\n",
-        f"`python -m benchmarks.rare_peer --budget {args.budget} --repeats {args.repeats}`, "
-        f"OpenTURNS {ot.__version__}; rank event, "
-        "slope 0.1, logs; root mean square error over the repeats.\n",
+        f"`python -m benchmarks.rare_peer --budget {args.budget} --repeats {args.repeats} "
+        f"--patience {args.patience:g}`, OpenTURNS {ot.__version__}; rank event, slope 0.1, logs; "
+        "root mean square error over the repeats; at most that many seconds for one subset simulation.\n",
         "| width | exact ln V | ours: error | evaluations | seconds "
         "| subset simulation: error | evaluations | seconds |",
         "|---|---|---|---|---|---|---|---|",
