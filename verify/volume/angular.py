@@ -9,12 +9,15 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import logsumexp
 
 from verify.errors import InputError
 from verify.network.arrangements import GeneralPositionError
+from verify.network.oracle import NO, YES, examine
+from verify.statistics.intervals import log_mean_lower
 from verify.verdicts import Evidence
 from verify.volume.exact import ExactLimitError, exact_volumes, predicted_cost
-from verify.volume.rare import EventName, rare_event
+from verify.volume.rare import EventName, RareEstimate, rare_event
 from verify.volume.result import EVENTS, Volume, Volumes
 from verify.volume.sampled import Pilot, Problem, pilot, sampled_volumes
 
@@ -31,6 +34,9 @@ PATIENCE = 20.0
 
 SAMPLED_BESIDE = 20
 """Beside splitting, one region for so many evaluations of an event is sampled plainly, for `L_ε` and `G`."""
+
+KEPT = 16
+"""Layers with the first-order event, from each replicate, in which a minimum is sought."""
 
 MEMORY = 4 * 2**30
 """Bytes up to which a method is tried."""
@@ -192,9 +198,7 @@ def _ties(problem: Problem) -> list[str]:
     """A sentence on samples that are multiples of others, which every method takes as they are."""
     unit = problem.X / np.linalg.norm(problem.X, axis=0)
     largest = unit[np.abs(unit).argmax(axis=0), np.arange(unit.shape[1])]
-    _, first, line = np.unique(
-        np.round(unit * np.sign(largest), 12), axis=1, return_index=True, return_inverse=True
-    )
+    _, first, line = np.unique(np.round(unit * np.sign(largest), 12), axis=1, return_index=True, return_inverse=True)
     shared = np.flatnonzero(first[line] != np.arange(unit.shape[1]))
     if not shared.size:
         return []
@@ -267,9 +271,10 @@ def _sample(problem: Problem, budget: int, seed: int, level: float, workers: int
 def _rare(problem: Problem, budget: int, seed: int, level: float, workers: int, first: Pilot) -> Volumes:
     """The events of first order that are rare by splitting, each at its share of the level; the rest by plain sampling.
 
-    A region of `L_ε` has the first-order event, so the upper end of that holds for it too.
+    A region of `L_ε` has the first-order event. So the upper end of that holds for it too, and its lower end comes from
+    the layers that the replicates kept: the replicate times the fraction of them that contain a minimum is unbiased.
     """
-    regions = max(1000, budget // SAMPLED_BESIDE)
+    regions, each = max(1000, budget // SAMPLED_BESIDE), level / len(EVENTS)
     found = sampled_volumes(problem, seed=seed, budget=regions, level=level, workers=workers, before=first)
     cost = {}
     for event in FIRST_ORDER:
@@ -277,19 +282,38 @@ def _rare(problem: Problem, budget: int, seed: int, level: float, workers: int, 
             continue
         estimate = rare_event(
             problem.X, problem.y, problem.width, problem.slope, problem.epsilon, event,
-            seed=seed, budget=budget, level=level / len(EVENTS), workers=workers,
+            seed=seed, budget=budget, level=each, workers=workers, keep=KEPT if event == "first_order" else 0,
         )  # fmt: skip
         ends = estimate.log_lower, estimate.log_estimate, estimate.log_upper
         note = _RARE_NOTES[estimate.method].format(event)
         found = found.but(event, Volume(*ends, Evidence.STATISTICAL, note=note))
         cost[event] = estimate.evaluations
-    ceiling, suboptimal = found.first_order.log_upper, found.suboptimal
-    if ceiling < suboptimal.log_upper:
-        lower, middle = (min(end, ceiling) for end in (suboptimal.log_lower, suboptimal.log_estimate))
-        note = "suboptimal: the upper end is that of first_order, which contains it"
-        suboptimal = Volume(lower, middle, ceiling, Evidence.STATISTICAL, note=note)
-    found = found.but("suboptimal", suboptimal)
+        if event == "first_order":
+            found = found.but("suboptimal", _within(problem, estimate, found.suboptimal, each))
     return replace(found, method="rare", facts={"evaluations": cost, **found.facts})
+
+
+def _within(problem: Problem, estimate: RareEstimate, sampled: Volume, level: float) -> Volume:
+    """The volume of `L_ε` between what was witnessed among rare regions of first order, and all of them."""
+    seen, possible = [], []
+    for log, layers in zip(estimate.replicates, estimate.layers, strict=True):
+        answers = np.full(1, NO)
+        if layers.size:
+            found = examine(layers, problem.X, problem.y, problem.slope, epsilon=problem.epsilon, globalmin=0)
+            answers = found.suboptimal(problem.epsilon)
+        with np.errstate(divide="ignore"):
+            seen.append(log + float(np.log(np.mean(answers == YES))))
+            possible.append(log + float(np.log(np.mean(answers != NO))))
+    upper = min(sampled.log_upper, estimate.log_upper)
+    if not seen:
+        return replace(sampled, log_upper=upper, log_estimate=min(sampled.log_estimate, upper))
+    lower = min(log_mean_lower(seen, level / 2), upper)
+    middle = float(logsumexp(possible)) - math.log(len(possible))
+    note = (
+        f"suboptimal: a minimum was sought in {KEPT} layers of each replicate of first_order; the upper end is "
+        "that of first_order, which contains it"
+    )
+    return Volume(lower, min(max(middle, lower), upper), upper, Evidence.STATISTICAL, note=note)
 
 
 _RARE_NOTES: dict[str, str] = {

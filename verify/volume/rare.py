@@ -33,7 +33,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
@@ -43,8 +42,8 @@ import numpy.typing as npt
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf, dpotri
 from scipy.special import logsumexp
-from scipy.stats import t as student
 
+from verify.executors import make_executor
 from verify.network.regions import (
     COLUMNS_APART,
     errors_above,
@@ -54,7 +53,7 @@ from verify.network.regions import (
     support_above,
 )
 from verify.sampling import stream
-from verify.statistics.intervals import clopper_pearson
+from verify.statistics.intervals import clopper_pearson, log_mean_lower, log_mean_upper
 from verify.verdicts import Evidence
 
 EventName = Literal["rank", "support", "first_order"]
@@ -120,6 +119,9 @@ class RareEstimate:
         level: probability of a miss.
         replicates: logs of the independent unbiased estimates behind it.
         stages: levels of the ladder.
+        layers: if asked for, first layers that have the event, `(keep, d1, d0)` for each replicate (none for one that
+            came to nothing), drawn by weight from its last particles. The replicate times the fraction of them that
+            have a further property is an unbiased estimate too: of the probability of both.
     """
 
     log_lower: float
@@ -130,6 +132,7 @@ class RareEstimate:
     level: float
     replicates: tuple[float, ...] = field(default=(), repr=False)
     stages: int = 0
+    layers: tuple[Floats, ...] = field(default=(), repr=False, compare=False)
     evidence: Evidence = field(default=Evidence.STATISTICAL, init=False)
 
     def __repr__(self) -> str:
@@ -178,6 +181,7 @@ def rare_event(
     budget: int = 200_000,
     level: float = 0.05,
     workers: int = 1,
+    keep: int = 0,
 ) -> RareEstimate:
     """Probability of a first-order event over standard normal first layers, for fixed data.
 
@@ -193,6 +197,7 @@ def rare_event(
             `−log10 V` is a fair start.
         level: probability of a miss of the interval, half of it at either end.
         workers: processes for the replicates; the result does not depend on it.
+        keep: first layers with the event to keep from each replicate.
 
     Raises:
         ValueError: if an argument is outside its domain or the shapes do not fit.
@@ -203,7 +208,7 @@ def rare_event(
     if not X.any():
         raise ValueError(f"got X {X.shape} of zeros; expected a sample other than zero")
     task = _Task(X.shape[1], X.shape[0], width, slope, epsilon, event, (X, y))
-    return _estimate(task, f"{event} {width} {slope!r} {epsilon!r}", seed, budget, level, workers)
+    return _estimate(task, f"{event} {width} {slope!r} {epsilon!r}", seed, budget, level, workers, keep)
 
 
 def rare_average(
@@ -243,7 +248,7 @@ def rare_average(
     return _estimate(task, f"average {event} {N} {d0} {width} {slope!r} {epsilon!r}", seed, budget, level, workers)
 
 
-def _estimate(task: _Task, key: str, seed: int, budget: int, level: float, workers: int) -> RareEstimate:
+def _estimate(task: _Task, key: str, seed: int, budget: int, level: float, workers: int, keep: int = 0) -> RareEstimate:
     if budget < 1000 or not 0 < level < 1 or workers < 1:
         raise ValueError(
             f"got budget {budget}, level {level} and {workers} workers; "
@@ -273,70 +278,27 @@ def _estimate(task: _Task, key: str, seed: int, budget: int, level: float, worke
     particles = steps * max(10, left // (_cost(ladder, steps) * count))
     before = task.evaluations
     jobs = [generator("replicate", number) for number in range(count)]
-    work = partial(_replicate, task, ladder=ladder, particles=particles, steps=steps)
-    if workers == 1:
-        runs = [work(rng) for rng in jobs]
-    else:
-        with ProcessPoolExecutor(workers) as pool:
-            runs = list(pool.map(work, jobs))
-    logs = [log for log, _, _ in runs]
+    work = partial(_replicate, task, ladder=ladder, particles=particles, steps=steps, keep=keep)
+    with make_executor(workers, _nothing, ()) as pool:
+        runs = list(pool.map(work, jobs))
+    logs = [run.log for run in runs]
     mean = float(logsumexp(logs)) - math.log(count)
-    upper = min(ceiling, max(slack for _, slack, _ in runs) + _measured_upper(logs, level / 4))
+    upper = min(ceiling, max(run.slack for run in runs) + log_mean_upper(logs, level / 4))
     return RareEstimate(
-        log_lower=proven_lower(logs, level / 2),
+        log_lower=log_mean_lower(logs, level / 2),
         log_estimate=mean,
         log_upper=max(mean, upper),
         method="splitting" if math.isfinite(mean) else "unreached",
-        evaluations=before + sum(used for _, _, used in runs),
+        evaluations=before + sum(run.evaluations for run in runs),
         level=level,
         replicates=tuple(logs),
         stages=len(ladder),
+        layers=tuple(run.layers for run in runs) if keep else (),
     )
 
 
-def proven_lower(logs: Sequence[float], level: float) -> float:
-    """Lower confidence bound for the log of the common mean of independent nonnegative unbiased estimates.
-
-    For `v` at least the mean, `Π_r (1 + λ(Z_r/v − 1))` has expectation at most one, and so has its average over some
-    `λ` in (0, 1]: by Markov's inequality it exceeds `1/level` with probability at most `level`. The bound is the
-    smallest `v` at which it does not.
-
-    Args:
-        logs: logs of the estimates, `-inf` for an estimate of zero.
-        level: probability of a bound above the true mean.
-    """
-    values = np.asarray(logs, dtype=np.float64)
-    if not np.isfinite(values).any():
-        return -math.inf
-    bets = np.array([0.25, 0.5, 0.75, 0.9, 1.0])[:, None]
-    with np.errstate(divide="ignore"):
-        stakes, rest = np.log(bets), np.log1p(-bets)
-
-    def wealth(log_mean: float) -> float:
-        return float(logsumexp(np.logaddexp(rest, stakes + values - log_mean).sum(axis=1))) - math.log(bets.size)
-
-    high = float(values.max())  # every factor is at most one here
-    low = high - 1.0
-    while wealth(low) < -math.log(level):
-        low -= 2 * (high - low)
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if wealth(middle) >= -math.log(level) else (low, middle)
-    return low
-
-
-def _measured_upper(logs: Sequence[float], level: float) -> float:
-    """Upper bound for the log-mean, as if the logs were normal (Cox's method with Student quantiles).
-
-    Replicates that died out are left aside, which can only raise it. `inf` if fewer than three are left.
-    """
-    values = np.asarray([log for log in logs if math.isfinite(log)])
-    count = values.size
-    if count < 3:
-        return math.inf
-    variance = float(values.var(ddof=1))
-    width = math.sqrt(variance / count + variance**2 / (2 * (count - 1)))
-    return float(values.mean()) + variance / 2 + float(student.isf(level, count - 1)) * width
+def _nothing() -> None:
+    """Workers need no preparation: each job brings its task along."""
 
 
 class _Task:
@@ -889,15 +851,25 @@ def _cost(ladder: Sequence[_Level], steps: int) -> int:
     return steps + len(ladder) * (steps + 1) + steps * graded
 
 
+@dataclass(frozen=True)
+class _Replicate:
+    """One unbiased estimate, in logs; how much larger it could be for what was not decided; its cost; what it kept."""
+
+    log: float
+    slack: float
+    evaluations: int
+    layers: Floats
+
+
 def _replicate(
-    task: _Task, rng: np.random.Generator, ladder: Sequence[_Level], particles: int, steps: int = SHORT
-) -> tuple[float, float, int]:
-    """One unbiased estimate, in logs; how much larger it could be for what was not decided; its evaluations."""
+    task: _Task, rng: np.random.Generator, ladder: Sequence[_Level], particles: int, steps: int = SHORT, keep: int = 0
+) -> _Replicate:
     begun = task.evaluations
     Z = task.drawn(rng, particles, task.free)
     now = _Particles(Z, np.empty((particles, 0)), np.zeros(particles))
     total = 0.0
     soft = False
+    none = np.empty((0, task.width, task.d0))
     for step, grows in zip(ladder, _grows(ladder), strict=True):
         Z, grades = now.states, now.grades
         if grows:
@@ -907,16 +879,18 @@ def _replicate(
         soft = step.soft
         gained = step.logs(grades) - now.old
         if not np.isfinite(gained).any():
-            return -math.inf, 0.0, task.evaluations - begun
+            return _Replicate(-math.inf, 0.0, task.evaluations - begun, none)
         total += float(logsumexp(gained)) - math.log(particles)
         now = _chains(task, rng, Z[_resampled(rng, gained, particles // steps)], step, steps)
     happened, unclear = task.happened(now.states)
     used = task.evaluations - begun
     if not happened.any():
-        return -math.inf, 0.0, used
+        return _Replicate(-math.inf, 0.0, used, none)
     hits = float(logsumexp(-now.old[happened]))
     doubtful = float(logsumexp(-now.old[unclear])) if unclear.any() else -math.inf
-    return total + hits - math.log(particles), float(np.logaddexp(hits, doubtful)) - hits, used
+    kept = now.states[_resampled(rng, np.where(happened, -now.old, -math.inf), keep)] if keep else none
+    slack = float(np.logaddexp(hits, doubtful)) - hits
+    return _Replicate(total + hits - math.log(particles), slack, used, kept)
 
 
 def _power(log: float) -> str:

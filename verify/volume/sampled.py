@@ -9,7 +9,7 @@ other at its upper end. How many regions are searched is fixed by a pilot sample
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -126,6 +126,12 @@ def sampled_volumes(
             total = {name: total.get(name, 0) + value for name, value in tally.items()}
     facts = {"regions": budget, "searched": {name: total[f"{name} trials"] for name in reach}}
     rank, support, first_order, suboptimal, globalmin = (_volume(name, total, level / len(EVENTS)) for name in EVENTS)
+    # A region of L_ε has the first-order event, of which more regions were counted.
+    ceiling = first_order.log_upper
+    lower, middle, upper = (
+        min(end, ceiling) for end in (suboptimal.log_lower, suboptimal.log_estimate, suboptimal.log_upper)
+    )
+    suboptimal = replace(suboptimal, log_lower=lower, log_estimate=middle, log_upper=upper)
     return Volumes(
         rank, support, first_order, suboptimal, globalmin, method="sample", level=level, facts=facts
     )  # fmt: skip

@@ -4,13 +4,14 @@ import math
 from fractions import Fraction
 from functools import cache
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import gammaincinv
 from scipy.stats import binomtest
 
-from verify.statistics.intervals import clopper_pearson, log, odds
+from verify.statistics.intervals import clopper_pearson, log, log_mean_lower, log_mean_upper, odds
 
 LEVELS = (0.3, 0.05, 1e-3, 1e-6, 1e-9, 1e-15)
 
@@ -180,3 +181,37 @@ def test_no_odds_from_nothing():
     with pytest.raises(ValueError, match="expected"):
         odds(-1, 3, 0.1)
     assert log(0) == -math.inf
+
+
+def test_lower_end_of_a_mean():
+    # One estimate, bet in full: the bound of Markov is Z level; the mixture of bets costs a little.
+    assert math.log(0.05) - math.log(8) <= log_mean_lower([0.0], 0.05) <= math.log(0.05) + 1.0
+    # Equal estimates: ever nearer to them.
+    bounds = [log_mean_lower([-50.0] * count, 0.05) for count in (1, 4, 16, 64)]
+    assert bounds == sorted(bounds)
+    assert -50.1 < bounds[-1] < -50
+    # An estimate of zero does not ruin the rest.
+    assert -5 < log_mean_lower([-math.inf, 0.0, 0.0, 0.0], 0.05) < 0
+    assert log_mean_lower([-math.inf] * 5, 0.05) == -math.inf
+    # Scale.
+    logs = [-1.0, -3.0, 0.5]
+    assert log_mean_lower([log - 700 for log in logs], 0.01) == pytest.approx(log_mean_lower(logs, 0.01) - 700)
+
+
+def test_lower_end_of_a_mean_has_its_level_for_heavy_tails():
+    """Z = 100 with probability 1 %, or a log-normal: the bound exceeds the mean in at most 10 % of cases."""
+    rng = np.random.default_rng(8)
+    with np.errstate(divide="ignore"):
+        sparse = np.log(100.0 * (rng.random((250, 8)) < 0.01))
+    normal = 3 * rng.standard_normal((250, 8)) - 4.5
+    for logs in (sparse, normal):
+        assert np.mean([log_mean_lower(row, 0.1) > 0 for row in logs]) <= 0.16  # level 0.1 and three standard errors
+
+
+def test_upper_end_of_a_mean_for_log_normal_values():
+    """400 samples of 12 at level 0.05: more than 40 misses by chance with probability below 1e-4 if it is met."""
+    rng = np.random.default_rng(4)
+    missed = sum(log_mean_upper(rng.standard_normal(12) - 0.5, 0.05) < 0 for _ in range(400))
+    assert 4 <= missed <= 40
+    assert log_mean_upper([-1.0, -math.inf, -2.0], 0.1) == math.inf
+    assert log_mean_upper([-3.0] * 5, 0.1) == pytest.approx(-3.0)

@@ -15,7 +15,7 @@ from scipy.stats import binom
 from verify.network.regions import kernels, misclassified_above, rank_deficient, support_above
 from verify.verdicts import Evidence
 from verify.volume import rare
-from verify.volume.rare import proven_lower, rare_average, rare_event
+from verify.volume.rare import rare_average, rare_event
 
 EVENTS = ("rank", "support", "first_order")
 
@@ -104,7 +104,7 @@ def test_levels_of_the_defect_are_used_and_right():
     task = fixed_task(rng.standard_normal((8, 17)), np.zeros(17), 4, -0.3, 0.0, "rank")
     ladder = rare._pilot(task, rng, 400, 10**6)
     assert any(step.soft for step in ladder)
-    logs = [rare._replicate(task, rng, ladder, 800)[0] for _ in range(8)]
+    logs = [rare._replicate(task, rng, ladder, 800).log for _ in range(8)]
     hits, doubtful = task.plain(rng, 80_000)
     assert doubtful == 0
     estimate = logsumexp(logs) - math.log(8)
@@ -119,7 +119,7 @@ def test_a_replicate_is_unbiased_even_with_few_particles():
     rng = np.random.default_rng(0)
     ladder = rare._pilot(task, rng, 200, 10**6)
     assert any(step.shortage > 0 for step in ladder)
-    values = np.exp([rare._replicate(task, rng, ladder, 80)[0] for _ in range(100)])
+    values = np.exp([rare._replicate(task, rng, ladder, 80).log for _ in range(100)])
     values /= math.exp(truth.log("first_order", 9))
     error = values.std() / math.sqrt(values.size)
     assert error < 0.1
@@ -186,7 +186,7 @@ def test_a_replicate_of_the_average_is_unbiased():
     task = rare._Task(2, 3, 6, 0.0, 0.5, "support", None)
     rng = np.random.default_rng(1)
     ladder = rare._pilot(task, rng, 200, 10**6)
-    values = np.exp([rare._replicate(task, rng, ladder, 60)[0] for _ in range(100)])
+    values = np.exp([rare._replicate(task, rng, ladder, 60).log for _ in range(100)])
     values /= over_the_angle(lambda t: ((math.pi - t) / (2 * math.pi)) ** 6, 3)
     error = values.std() / math.sqrt(values.size)
     assert error < 0.1
@@ -204,7 +204,7 @@ def test_the_average_of_the_first_order_event():
         hits += misclassified_above(kernels(W, X, 0.1), y, 0.2).hits
     task = rare._Task(N, d0, width, 0.1, 0.2, "first_order", None)
     ladder = rare._pilot(task, rng, 200, 10**6)
-    values = np.exp([rare._replicate(task, rng, ladder, 400)[0] for _ in range(16)])
+    values = np.exp([rare._replicate(task, rng, ladder, 400).log for _ in range(16)])
     assert 50 < hits < 4000
     error = math.sqrt(values.var(ddof=1) / 16 + hits / 40_000**2)
     assert abs(values.mean() - hits / 40_000) < 5 * error
@@ -220,35 +220,42 @@ def test_the_average_against_exact_values_of_many_data_sets():
         exact.append(math.exp(Truth(X, y, 0.1, 0.2).log("support", 8)))
     task = rare._Task(5, 2, 8, 0.1, 0.2, "support", None)
     ladder = rare._pilot(task, rng, 200, 10**6)
-    values = np.exp([rare._replicate(task, rng, ladder, 200)[0] for _ in range(16)])
+    values = np.exp([rare._replicate(task, rng, ladder, 200).log for _ in range(16)])
     error = math.sqrt(values.var(ddof=1) / 16 + np.var(exact, ddof=1) / 60)
     assert abs(values.mean() - np.mean(exact)) < 5 * error
     assert error < 0.3 * values.mean()
 
 
-def test_proven_lower():
-    # One estimate, bet in full: the bound of Markov is Z level; the mixture of bets costs a little.
-    assert math.log(0.05) - math.log(5) <= proven_lower([0.0], 0.05) <= math.log(0.05) + 1.0
-    # Equal estimates: ever nearer to them.
-    bounds = [proven_lower([-50.0] * count, 0.05) for count in (1, 4, 16, 64)]
-    assert bounds == sorted(bounds)
-    assert -50.1 < bounds[-1] < -50
-    # An estimate of zero does not ruin the rest.
-    assert -5 < proven_lower([-math.inf, 0.0, 0.0, 0.0], 0.05) < 0
-    assert proven_lower([-math.inf] * 5, 0.05) == -math.inf
-    # Scale.
-    logs = [-1.0, -3.0, 0.5]
-    assert proven_lower([log - 700 for log in logs], 0.01) == pytest.approx(proven_lower(logs, 0.01) - 700)
+def test_kept_layers_have_the_event_and_split_it():
+    """Kept layers are fair draws given the event: a property's share, weighted by the replicates, against counting.
 
-
-def test_proven_lower_has_its_level_for_heavy_tails():
-    """Z = 100 with probability 1 %, or a log-normal: the bound exceeds the mean in at most 10 % of cases."""
-    rng = np.random.default_rng(8)
-    with np.errstate(divide="ignore"):
-        sparse = np.log(100.0 * (rng.random((250, 8)) < 0.01))
-    normal = 3 * rng.standard_normal((250, 8)) - 4.5
-    for logs in (sparse, normal):
-        assert np.mean([proven_lower(row, 0.1) > 0 for row in logs]) <= 0.16  # level 0.1 and three standard errors
+    The property: the first neuron is active on the first sample. Five standard errors; fixed seeds.
+    """
+    X, y = planar(4)
+    found = rare_event(X, y, 9, 0.0, 0.2, "first_order", seed=2, budget=60_000, keep=40)
+    assert found.method == "splitting"
+    assert len(found.layers) == len(found.replicates)
+    weights = np.exp(np.array(found.replicates) - max(found.replicates))
+    shares = []
+    for layers in found.layers:
+        assert layers.shape[1:] == (9, 2)
+        assert decided(layers, X, y, 0.0, 0.2, "first_order").hits == len(layers)
+        shares.append(np.mean(layers[:, 0] @ X[:, 0] > 0) if len(layers) else 0.0)
+    share = np.sum(weights * shares) / weights.sum()
+    rng, seen, active = np.random.default_rng(3), 0, 0
+    for _ in range(40):
+        W = rng.standard_normal((20_000, 9, 2))
+        k = kernels(W, X, 0.0)
+        residual = k.projector @ y
+        needed = math.floor(0.2 * 6) + 1
+        hit = k.index[((((y - residual) > 0.5) != (y > 0.5)).sum(axis=1) >= needed)]
+        seen += hit.size
+        active += int((W[hit, 0] @ X[:, 0] > 0).sum())
+    expected = active / seen
+    error = math.sqrt(expected * (1 - expected) * (1 / seen + 1 / 100))  # layers of one chain are alike
+    assert seen > 100
+    assert abs(share - expected) < 5 * error
+    assert rare_event(X, y, 9, 0.0, 0.2, "first_order", seed=2, budget=60_000).layers == ()
 
 
 @pytest.mark.parametrize("event", EVENTS)
