@@ -153,7 +153,7 @@ _CELLS = {"epsilon": 0.1, "delta": 0.5, "lambda": 0}
 EXACT_RELU = Path.along(Scaling(sp.Rational(3, 4), sp.Rational(1, 2), k1=2), (4, 5), rho=0.0, **_CELLS)
 EXACT_LEAKY = Path.along(Scaling(sp.Rational(3, 5), sp.Rational(3, 5), k1=2), (4, 5), rho=0.1, **_CELLS)
 EXACT_PATHS = (EXACT_RELU, EXACT_LEAKY)
-EXACT_CHUNKS = 8
+EXACT_CHUNKS = 7
 
 
 def _logs(tally: Tally, name: str) -> tuple[float, ...]:
@@ -193,11 +193,11 @@ def _average(point: Point, draw: Draw) -> Tally:
     return {"log estimates": [max(log, _LOG_ZERO) for log in logs], "evaluations": found.evaluations}
 
 
-_AVERAGE_EVALUATIONS = 30_000
+_AVERAGE_EVALUATIONS = 12_000
 AVERAGE = Sampler("rare-average", _average)
 
 _RARE_SETS = 8
-_RARE_EVALUATIONS = 8_000
+_RARE_EVALUATIONS = 2_000
 
 
 def _rare(point: Point, draw: Draw) -> Tally:
