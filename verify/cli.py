@@ -348,6 +348,7 @@ def _board(results: dict[str, Any], files: Sequence[Path]) -> None:
         click.echo(f"{head}  {tail}")
         if verdict["outcome"] in ("violated", "error"):
             click.echo(f"    {verdict['text']}")
+    _calibration(results)
     for broken in results["broken_modules"]:
         click.echo(f"! {broken['module']} cannot be used: {broken['reason']}")
     run = results["run"]
@@ -356,3 +357,13 @@ def _board(results: dict[str, Any], files: Sequence[Path]) -> None:
     if run["interrupted"]:
         click.echo("Interrupted: what was finished is reported; go on with --resume.")
     click.echo(f"{results['times']['seconds']:.0f} s; {', '.join(str(file) for file in files)}")
+
+
+def _calibration(results: dict[str, Any]) -> None:
+    """One line: whether the estimators reproduced what is known, on which every other verdict rests."""
+    from verify.report.words import calibration
+
+    found = calibration(results)
+    alarming = found["state"] in ("failed", "undecided")
+    line = f"calibration {found['state']}" + (f": {found['text']}" if alarming else "")
+    click.echo(click.style(line, fg="red", bold=True) if alarming and "NO_COLOR" not in os.environ else line)

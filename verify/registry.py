@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 from verify.errors import InputError
-from verify.statements import Statement
+from verify.statements import Kind, Statement
 
 BUILT_IN = "theorems"
 ENTRY_POINTS = "verify.theorems"
@@ -36,7 +36,7 @@ class Broken:
 
 @dataclass(frozen=True)
 class Registry:
-    """The statements that were found, by id, in the order of their sources."""
+    """The statements that were found, by id: calibrations first, then the others, in the order of their sources."""
 
     statements: dict[str, Statement]
     modules: dict[str, str]
@@ -100,7 +100,9 @@ def discover(folders: Sequence[str] = ()) -> Registry:
             raise InputError(f"{name} and {modules[statement.id]} both define the statement {statement.id!r}")
         found[statement.id], modules[statement.id] = statement, name
     _check_uses(found, broken)
-    return Registry(found, modules, tuple(broken))
+    # What the others rest on comes first, in every list and in every run; sorting keeps the order otherwise.
+    ordered = sorted(found, key=lambda name: found[name].kind is not Kind.CALIBRATION)
+    return Registry({name: found[name] for name in ordered}, modules, tuple(broken))
 
 
 def _check_uses(found: dict[str, Statement], broken: Sequence[Broken]) -> None:

@@ -21,7 +21,7 @@ from verify.assess import CheckReport, ControlReport, PointReport, StatementRepo
 from verify.errors import InputError
 from verify.registry import Registry
 from verify.runner import Outcomes, Plan
-from verify.statements import Claim
+from verify.statements import Claim, Kind
 from verify.statistics.intervals import Interval
 from verify.typesetting import latex
 from verify.verdicts import Outcome
@@ -100,7 +100,7 @@ def environment() -> dict[str, Any]:
 
 
 def summary(reports: Sequence[StatementReport], broken: Sequence[Any]) -> dict[str, Any]:
-    """Counts of outcomes and controls, and the exit code that follows from them."""
+    """Counts of outcomes and controls, whether the calibrations hold, and the exit code that follows from them."""
     outcomes = Counter(report.verdict.outcome.value for report in reports)
     controls = [control for report in reports for check in report.checks for control in check.controls]
     looked = [control for control in controls if control.looked_at]
@@ -114,12 +114,33 @@ def summary(reports: Sequence[StatementReport], broken: Sequence[Any]) -> dict[s
         )
     )
     crashed = crashed or any(picture.error for report in reports for picture in report.pictures)
-    violated = outcomes[Outcome.VIOLATED.value] > 0
+    calibrated = calibration(reports)
+    violated = outcomes[Outcome.VIOLATED.value] > 0 or calibrated == "failed"
     return {
         "outcomes": dict(sorted(outcomes.items())),
         "controls": {"total": len(controls), "looked_at": len(looked), "rejected": len(looked) - len(missed)},
+        "calibration": calibrated,
         "exit_code": 1 if violated or missed else 3 if crashed or broken else 0,
     }
+
+
+def calibration(reports: Sequence[StatementReport]) -> str:
+    """`passed`, `failed`, `undecided` or `not run`: whether the estimators reproduced what is known.
+
+    `failed` where one calibration is violated or crashed; `passed` where all that the run was asked for hold, its
+    controls rejected; `not run` where there is none, or nothing was looked at before the run ended.
+    """
+    calibrations = [report for report in reports if report.statement.kind is Kind.CALIBRATION]
+    checks = [check for report in calibrations for check in report.checks]
+    # A derivation may carry the verdict of a statement; what is asked here is whether the estimators agree with it.
+    found = {report.verdict.outcome for report in calibrations} | {check.verdict.outcome for check in checks}
+    # A control that crashed leaves its check without the power to say no.
+    crashed = any(control.verdict.outcome is Outcome.ERROR for check in checks for control in check.controls)
+    if crashed or found & {Outcome.VIOLATED, Outcome.ERROR}:
+        return "failed"
+    if found <= {Outcome.NOT_APPLICABLE}:
+        return "not run"
+    return "passed" if found == {Outcome.HOLDS} else "undecided"
 
 
 def _statement(report: StatementReport, plan: Plan) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from verify.executors import make_executor
 from verify.ledger import ChunkKey, Ledger, picture_key
 from verify.registry import Registry
 from verify.sampling import Tally, merge
-from verify.statements import Check, Control, Picture, Point, Statement
+from verify.statements import Check, Control, Kind, Picture, Point, Statement
 from verify.worker import Place, Surroundings, sampler_at
 
 DEFAULT_LEVEL = 1e-3
@@ -329,8 +329,11 @@ def _completed(
             while queue and len(running) < 2 * settings.workers:
                 if deadline is not None and time.monotonic() > deadline and queue[0].label[0] == "chunk":
                     outcomes.capped = True
+                    # Steps, findings and pictures are not sampled: they are not what a cap on the time is for.
+                    singles = [piece for piece in queue if piece.label[0] != "chunk"]
                     queue.clear()
-                    break
+                    queue.extend(singles)
+                    continue
                 piece = queue.popleft()
                 kind, where = piece.label
                 if kind == "chunk" and (kind, where[:2]) in outcomes.errors:
@@ -370,8 +373,17 @@ def _failed(error: Exception) -> Future[Any]:
 
 
 def _pieces(plan: Plan, code: str) -> Iterator[_Piece]:
-    """All work, one chunk of each task in turn, so that a capped run has looked everywhere."""
-    for item in plan.statements:
+    """All work: first that of the calibrations, then that of the other statements."""
+    calibrations = {item.id for item in plan.statements if item.kind is Kind.CALIBRATION}
+    for first in (True, False):
+        statements = [item for item in plan.statements if (item.id in calibrations) is first]
+        tasks = [task for task in plan.tasks if (task.place.statement in calibrations) is first]
+        yield from _pieces_of(statements, tasks, plan, code)
+
+
+def _pieces_of(statements: Sequence[Statement], tasks: Sequence[Task], plan: Plan, code: str) -> Iterator[_Piece]:
+    """Steps, findings and pictures; then one chunk of each task in turn, so that a capped run has looked everywhere."""
+    for item in statements:
         for index in range(len(item.steps)):
             yield _Piece(item.id, ("step", (item.id, index)), (worker.decide_step, (item.id, index)))
         for index in range(len(item.findings)):
@@ -380,8 +392,8 @@ def _pieces(plan: Plan, code: str) -> Iterator[_Piece]:
             call = (worker.compute_picture, (item.id, index))
             yield _Piece(item.id, ("picture", (item.id, index)), call, picture_key(item.id, picture.id, code))
     digest = plan.settings.data.digest if plan.settings.data else ""
-    for chunk in range(max((task.chunks for task in plan.tasks), default=0)):
-        for task in plan.tasks:
+    for chunk in range(max((task.chunks for task in tasks), default=0)):
+        for task in tasks:
             if chunk < task.chunks:
                 key = ChunkKey(
                     task.sampler, task.point.key, plan.settings.seed, chunk, f"{plan.backend} {digest}", code

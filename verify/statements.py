@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import sympy as sp
+from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from verify.asymptotics import Scaling
 from verify.errors import InputError
@@ -42,6 +43,8 @@ class Kind(StrEnum):
     EXTENSION = "extension"
     BOUND = "bound"
     EXPERIMENT = "experiment"
+    CALIBRATION = "calibration"
+    """A fact with a known value, from elsewhere, that the suite's own estimators must reproduce. Run first."""
 
 
 class Point(Mapping[str, Scalar]):
@@ -176,8 +179,8 @@ class Claim:
 
     @property
     def parameters(self) -> frozenset[str]:
-        """Names of the values that evaluation needs."""
-        return frozenset(_expanded(self.bound, self.where)[1])
+        """Names of the symbols that the bound is written with; where some cancel, evaluation needs fewer."""
+        return frozenset(symbol.name for symbol in _free_symbols(self.bound, self.where))
 
     def log_bound(self, **parameters: Scalar) -> float:
         """Natural log of the bound.
@@ -222,11 +225,31 @@ class Claim:
         return replace(self, relation=self.relation.reversed)
 
 
+def _free_symbols(expression: sp.Basic, where: tuple[tuple[sp.Symbol, sp.Expr], ...]) -> set[sp.Symbol]:
+    """Free symbols of an expression with its abbreviations replaced, without replacing them: that takes seconds."""
+    if isinstance(expression, sp.Symbol):
+        for place, (symbol, meaning) in enumerate(where):
+            if symbol == expression:
+                return _free_symbols(meaning, where[place + 1 :])
+        return {expression}
+    if isinstance(expression, ExprWithLimits):
+        inside = _free_symbols(expression.function, where) - {limit[0] for limit in expression.limits}
+        ends = (_free_symbols(end, where) for limit in expression.limits for end in limit[1:])
+        return inside.union(*ends)
+    return set().union(*(_free_symbols(part, where) for part in expression.args))
+
+
 @lru_cache(maxsize=1024)
 def _expanded(bound: sp.Expr, where: tuple[tuple[sp.Symbol, sp.Expr], ...]) -> tuple[sp.Expr, dict[str, sp.Symbol]]:
     """The bound with its abbreviations replaced, in their order, and its free symbols by name."""
+    needed = bound.atoms(sp.Symbol)
     for symbol, meaning in where:
-        bound = bound.xreplace({symbol: meaning})
+        needed |= meaning.atoms(sp.Symbol) if symbol in needed else set()
+    meanings: dict[sp.Basic, sp.Basic] = {}
+    for symbol, meaning in reversed(where):  # each uses later ones only; small parts are rebuilt rather than the whole
+        if symbol in needed:
+            meanings[symbol] = meaning.xreplace(meanings)
+    bound = bound.xreplace(meanings)
     return bound, {symbol.name: symbol for symbol in bound.free_symbols}
 
 

@@ -14,10 +14,11 @@ import sympy as sp
 from verify.registry import discover
 from verify.run import run
 from verify.runner import Budget, Settings
+from verify.statements import Claim
 
 REGISTRY = discover()
 PAPER = [item for item in REGISTRY.statements.values() if item.citation.work == "Soudry & Hoffer 2017"]
-BOUNDS = ("theorem-6", "corollary-7", "theorem-9", "theorem-10", "section-6", "f10")
+BOUNDS = ("theorem-6", "corollary-7", "theorem-9", "theorem-10", "section-6", "f10", "f19")
 
 
 @pytest.fixture(scope="module")
@@ -130,9 +131,16 @@ def test_theorem_10_is_a_quotient_of_theorems_6_and_9():
 def test_f15_says_what_the_note_says():
     statement = REGISTRY["f15"]
     values = {"epsilon": 0.1, "rho": 0.1, "delta": 0.05, "k": 1}
-    # By counting cells; the spherical caps of F12 would give −427 and −1221.
-    assert statement.log_bound(N=500, d0=100, d1=400, **values) == pytest.approx(-1297.94, abs=0.01)
-    assert statement.log_bound(N=1000, d0=150, d1=600, **values) == pytest.approx(-2617.27, abs=0.01)
+    # By counting cells and F19; with F10 it would be −1298 and −2617, with spherical caps besides −427 and −1221.
+    assert statement.log_bound(N=500, d0=100, d1=400, **values) <= -2499
+    assert statement.log_bound(N=1000, d0=150, d1=600, **values) <= -4836
+
+
+def test_f15_is_evaluated_part_by_part_as_it_is_written():
+    claim = REGISTRY["f15"].claim
+    whole = Claim(claim.quantity, claim.relation, claim.bound, claim.where)
+    for size in ({"N": 50, "d0": 25, "d1": 40, "rho": 0.0}, {"N": 30, "d0": 15, "d1": 30, "rho": 0.1, "delta": 0.1}):
+        assert claim.log_bound(**size, epsilon=0.1) == pytest.approx(whole.log_bound(**size, epsilon=0.1), rel=1e-12)
 
 
 def test_the_leading_exponent_is_n_log_n_at_the_edge_of_assumption_4():

@@ -58,6 +58,15 @@ def test_a_violated_bound_gives_exit_code_1(capsys, toy, tmp_path):
     assert "✗ coin" in out
 
 
+def test_a_failed_calibration_is_said_on_the_screen(capsys, toy, tmp_path):
+    folder = toy(bound="sp.Rational(1, 10)", control="sp.Rational(1, 100)")
+    module = tmp_path / "modules" / "coin.py"
+    module.write_text(module.read_text().replace("Kind.LEMMA", "Kind.CALIBRATION"))
+    code, out, _ = call(capsys, "run", "coin", "--path", folder, "--out", tmp_path / "r", "--workers", 1, "--no-report")
+    assert code == 1
+    assert "calibration failed: Nothing else in this run is to be believed" in out
+
+
 def test_a_crash_gives_exit_code_3(capsys, toy, tmp_path):
     folder = toy(body="raise RuntimeError('boom')")
     code, out, _ = call(capsys, "run", "coin", "--path", folder, "--out", tmp_path / "r", "--workers", 1, "--no-report")

@@ -9,8 +9,9 @@ from verify.registry import discover
 
 
 def test_the_paper_is_there_in_its_order():
-    names = list(discover().statements)
-    paper = [name for name in names if not name.startswith("f")]
+    found = discover()
+    names = list(found.statements)
+    paper = [name for name in names if found.modules[name].startswith("theorems.paper.")]
     assert paper == [
         "definition-1",
         "lemma-2",
@@ -26,6 +27,12 @@ def test_the_paper_is_there_in_its_order():
     ]
     assert {"f10", "f15"} <= set(names)
     assert discover().broken == ()
+
+
+def test_calibrations_come_first():
+    names = list(discover().statements)
+    assert names[:4] == ["cover-1965", "wendel-1962", "orthants", "baum-1988"]
+    assert [item.id for item in discover().select(["theorem-8", "f10", "orthants"])] == ["orthants", "theorem-8", "f10"]
 
 
 def test_modules_of_ones_own_are_found(toy):

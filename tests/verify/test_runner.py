@@ -298,3 +298,75 @@ def test_on_data_there_are_no_pictures(toy, tmp_path):
     assert coin["pictures"] == []
     assert not (Path(folder) / "drawn.txt").exists()
     assert "<h3>Pictures</h3>" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def calibration(folder, name="calibration"):
+    """Make the toy statement `name` a calibration."""
+    file = Path(folder) / f"{name.replace('-', '_')}.py"
+    file.write_text(file.read_text().replace("Kind.LEMMA", "Kind.CALIBRATION"))
+    return folder
+
+
+def test_calibrations_run_first_and_the_run_says_that_they_passed(toy, tmp_path):
+    toy("coin")
+    folder = calibration(toy("z-coin"), "z-coin")
+    order = []
+
+    def follow(statement, done, total):
+        order.append(statement)
+
+    settings = Settings(folders=(folder,))
+    results = run(["coin", "z-coin"], settings, tmp_path / "out", report=False, progress=follow).results
+    assert [item["id"] for item in results["statements"]] == ["z-coin", "coin"]
+    # A step and four chunks at each of two points; the control shares them. Two pieces are under way at a time.
+    assert len(order) == 18
+    assert set(order[:8]) == {"z-coin"}
+    assert set(order[10:]) == {"coin"}
+    assert (results["summary"]["calibration"], results["summary"]["exit_code"]) == ("passed", 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "code"),
+    [
+        ({"bound": "sp.Rational(1, 10)", "control": "sp.Rational(1, 100)"}, "failed", 1),
+        ({"step": "False"}, "failed", 1),
+        ({"body": "raise ValueError('oh')"}, "failed", 1),
+        ({"bound": "sp.Rational(2, 5)"}, "undecided", 0),
+        ({"control": "sp.Rational(9, 10)"}, "undecided", 1),
+    ],
+)
+def test_a_calibration_that_does_not_hold_discredits_the_run(toy, tmp_path, changes, state, code):
+    toy("coin")
+    folder = calibration(toy("calibration", **changes))
+    results = run(["coin", "calibration"], Settings(folders=(folder,)), tmp_path / "out").results
+    assert statement(results, "coin")["verdict"]["outcome"] == "holds"
+    assert (results["summary"]["calibration"], results["summary"]["exit_code"]) == (state, code)
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.count("Nothing else in this run is to be believed") >= 2  # at the top, and in the answers
+    assert 'role="alert"' in page
+
+
+def test_a_proof_does_not_stand_in_for_a_calibration_that_was_not_measured(toy, tmp_path):
+    folder = calibration(toy("calibration", bound="sp.Rational(2, 5)"))
+    file = Path(folder) / "calibration.py"
+    text = file.read_text().replace("Citation, Claim,", "Citation, Claim, Derivation,")
+    file.write_text(text.replace("    checks=(", "    derivation=Derivation.COMPLETE,\n    checks=("))
+    results = run(["calibration"], Settings(folders=(folder,)), tmp_path / "out", report=False).results
+    assert statement(results, "calibration")["verdict"]["outcome"] == "holds"
+    assert results["summary"]["calibration"] == "undecided"
+
+
+def test_without_calibrations_the_run_says_that_there_were_none(toy, tmp_path):
+    results = run(["coin"], Settings(folders=(toy(),)), tmp_path / "out").results
+    assert results["summary"]["calibration"] == "not run"
+    assert 'role="alert"' not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_capped_run_decides_the_steps_of_all_statements(toy, tmp_path):
+    toy("coin")
+    folder = calibration(toy("calibration", body="time.sleep(0.05)"))
+    settings = Settings(folders=(folder,), budget=Budget(20.0, 0.2))
+    results = run(["coin", "calibration"], settings, tmp_path / "out", report=False).results
+    assert results["run"]["capped"]
+    assert all(part["verdict"]["outcome"] == "holds" for item in results["statements"] for part in item["steps"])
+    assert statement(results, "coin")["checks"][0]["points"][0]["counts"] == {}

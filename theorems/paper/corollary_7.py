@@ -119,7 +119,7 @@ _PATHS = (
     Path.along(DEEP, (12, 16, 24), rho=0.0, **_POINTS),
     Path.along(SQUARE, (12, 16, 24), rho=0.1, **_POINTS),
 )
-_RARE_PATHS = (Path.along(DEEP, (20, 24), rho=0.0, **_POINTS),)
+_RARE_PATHS = (Path.along(DEEP, (16, 20, 24), rho=0.0, **_POINTS),)
 
 
 def _mutants(claim: Claim, paths: tuple[Path, ...]) -> tuple[Control, ...]:

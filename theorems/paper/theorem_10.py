@@ -214,9 +214,9 @@ STATEMENT = Statement(
         Check(
             name="exact volumes",
             text=(
-                "Draws small data sets with random labels and enumerates the cells of each. The volume of L_ε is exact "
-                "or between two proved ends; so is that of G, whose ends are narrowed by deciding regions drawn at "
-                "random. Shown is the median over X of their ratio."
+                "Draws small data sets, half of their labels 1, and enumerates the cells of each. The volume of L_ε is "
+                "exact or between two proved ends; so is that of G, whose ends are narrowed by deciding regions drawn "
+                "at random. Shown is the median over X of their ratio."
             ),
             sampler=EXACT,
             read=exact_ratio_quantile,

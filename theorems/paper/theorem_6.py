@@ -282,8 +282,8 @@ STATEMENT = Statement(
         Check(
             name="exact volumes",
             text=(
-                "Draws small data sets with random labels, enumerates the cells of each, and computes the volume of "
-                "L_ε itself, minima included, exactly or between two proved ends. Shown is the mean over X."
+                "Draws small data sets, half of their labels 1, enumerates the cells of each, and computes the volume "
+                "of L_ε itself, minima included, exactly or between two proved ends. Shown is the mean over X."
             ),
             sampler=EXACT,
             read=exact_mean,

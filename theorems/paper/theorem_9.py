@@ -252,7 +252,7 @@ STATEMENT = Statement(
         Check(
             name="exact volumes",
             text=(
-                "Draws small data sets with random labels and enumerates the cells of each. The volume of G lies "
+                "Draws small data sets, half of their labels 1, and enumerates the cells of each. The volume of G lies "
                 "between two proved ends, or is exact; they are narrowed by deciding regions drawn at random. Shown is "
                 "its δ quantile over X; δ is one half here."
             ),

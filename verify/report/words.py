@@ -95,13 +95,16 @@ def calibration(results: dict[str, Any]) -> dict[str, str]:
     """Whether the estimators of this run can be believed: the state, and a sentence; empty where nothing was run."""
     state = str(results["summary"].get("calibration", "not run"))  # earlier versions did not have it
     calibrations = [item for item in results["statements"] if item["kind"] == CALIBRATION]
-    open_ = [f"{label(item)} ({item['verdict']['outcome']})" for item in calibrations]
-    apart = [text for text, item in zip(open_, calibrations, strict=True) if item["verdict"]["outcome"] != "holds"]
+    apart = [
+        f"{label(item)} ({item['verdict']['outcome']})"
+        for item in calibrations
+        if item["verdict"]["outcome"] != "holds"
+    ]
+    named = listing(apart) if apart else "see their checks and controls"
     text = {
         "passed": f"The estimators reproduced what is known: {listing(map(label, calibrations))}.",
-        "failed": f"Nothing else in this run is to be believed: the estimators did not reproduce what is known, "
-        f"{listing(apart) if apart else 'or a control of a calibration crashed'}.",
-        "undecided": f"Nothing else in this run is to be believed yet: {listing(apart)} is not settled.",
+        "failed": f"Nothing else in this run is to be believed: a calibration failed ({named}).",
+        "undecided": f"Nothing else in this run is to be believed yet: a calibration is not settled ({named}).",
     }.get(state, "")
     return {"state": state, "text": text}
 

@@ -431,7 +431,7 @@ def _compare(interval: Interval, relation: Relation, log_bound: float, slack: fl
 
 
 def _judge_universal(estimate: Counterexamples, interval: Interval) -> Verdict:
-    exhaustive = estimate.evidence in (Evidence.EXACT, Evidence.WITNESS)
+    exhaustive = estimate.evidence in (Evidence.EXACT, Evidence.CERTIFIED, Evidence.WITNESS)
     if estimate.count:
         return Verdict(
             Outcome.VIOLATED,
