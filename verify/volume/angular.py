@@ -35,7 +35,7 @@ PATIENCE = 20.0
 SAMPLED_BESIDE = 20
 """Beside splitting, one region for so many evaluations of an event is sampled plainly, for `L_ε` and `G`."""
 
-KEPT = 16
+KEPT = 4
 """Layers with the first-order event, from each replicate, in which a minimum is sought."""
 
 MEMORY = 4 * 2**30
