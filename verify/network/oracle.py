@@ -18,9 +18,9 @@ from verify.network.minima import RegionError, find_minimum
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-NODE_LIMIT = 200
-"""Sign choices examined for one region of a batch. Nearly all regions need fewer than ten; those that need more than
-this need thousands."""
+MOST_NODES, LEAST_NODES, EASY = 200, 30, 240
+"""Sign choices examined for one region of a batch: nearly all regions need fewer than ten, and those that need more than
+two hundred need thousands. Beyond `N · d1 = EASY` a choice costs so much more that fewer are made."""
 
 YES, NO, UNKNOWN = 1, 0, -1
 
@@ -72,7 +72,7 @@ def examine(
     epsilon: float = 0.0,
     suboptimal: int | None = None,
     globalmin: int | None = None,
-    node_limit: int = NODE_LIMIT,
+    node_limit: int | None = None,
     found: regions.Kernels | None = None,
 ) -> RegionBatch:
     """Look at the regions of a batch of first layers.
@@ -88,7 +88,8 @@ def examine(
         epsilon: threshold on the fraction of misclassified samples.
         suboptimal: how many of the regions, from the first on, are to be decided for `L_ε`; None for all.
         globalmin: how many are to be decided for `G`; None for all.
-        node_limit: most sign choices for one region before its answer is *unknown*.
+        node_limit: most sign choices for one region before its answer is *unknown*; None for 200, and fewer for large
+            regions.
         found: the kernels of these very first layers, where the caller has them already.
 
     Raises:
@@ -115,6 +116,8 @@ def examine(
         minimum=np.full(batch, UNKNOWN, dtype=np.int8),
         witnesses={},
     )
+    if node_limit is None:
+        node_limit = int(np.clip(MOST_NODES * (EASY / (samples * W.shape[1])) ** 2, LEAST_NODES, MOST_NODES))
     place = np.arange(batch)
     asked = (result.suboptimal(epsilon) != NO) & (place < (batch if suboptimal is None else suboptimal))
     asked |= (result.globalmin() != NO) & (place < (batch if globalmin is None else globalmin))

@@ -105,7 +105,7 @@ def sampled_volumes(
     Args:
         problem: the data and the network.
         seed: fixes the result, whatever the number of workers.
-        budget: regions to look at; a tenth to a hundredth of them is searched for sub-optimal, and for global minima.
+        budget: regions to look at; a tenth to a two hundredth of them is searched for sub-optimal, and for global minima.
         level: probability that any of the five intervals misses.
         workers: processes; more than one needs the caller's module to be importable (`if __name__ == "__main__"`).
         before: the pilot of the same problem and seed, where it was drawn already.
@@ -140,7 +140,7 @@ def sampled_volumes(
 def _searches(problem: Problem, budget: int) -> int:
     """Regions to search for an event: a search costs some hundred to ten thousand looks, more for wide networks."""
     size = int(problem.X.shape[1]) * problem.width
-    return max(1, budget // 100, min(budget // 10, 20 * budget // size))
+    return max(1, budget // 200, min(budget // 10, 7 * budget // size))
 
 
 _state: tuple[Problem, int] | None = None
