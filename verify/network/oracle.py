@@ -19,8 +19,8 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 MOST_NODES, LEAST_NODES, EASY = 200, 30, 240
-"""Sign choices examined for one region of a batch: nearly all regions need fewer than ten, and those that need more than
-two hundred need thousands. Beyond `N · d1 = EASY` a choice costs so much more that fewer are made."""
+"""Sign choices examined for one region of a batch: nearly all regions need fewer than ten, and those that need more
+than two hundred need thousands. Beyond `N · d1 = EASY` a choice costs so much more that fewer are made."""
 
 YES, NO, UNKNOWN = 1, 0, -1
 

@@ -105,7 +105,8 @@ def sampled_volumes(
     Args:
         problem: the data and the network.
         seed: fixes the result, whatever the number of workers.
-        budget: regions to look at; a tenth to a two hundredth of them is searched for sub-optimal, and for global minima.
+        budget: regions to look at; from a tenth down to a two hundredth of them, by the size of the network, is
+            searched for sub-optimal, and for global minima.
         level: probability that any of the five intervals misses.
         workers: processes; more than one needs the caller's module to be importable (`if __name__ == "__main__"`).
         before: the pilot of the same problem and seed, where it was drawn already.
