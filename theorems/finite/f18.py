@@ -256,6 +256,7 @@ STATEMENT = Statement(
             _gaussian_binomial,
         ),
     ),
+    uses=("f3", "f7", "f8", "f9", "f19"),
     derivation=Derivation.PARTIAL,
     checks=(
         Check(
