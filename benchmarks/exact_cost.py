@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-import flint  # type: ignore[import-untyped]
+import flint
 import numpy as np
 
 from verify.volume.cost import BOX_LIMIT

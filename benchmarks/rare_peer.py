@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-import openturns as ot  # type: ignore[import-untyped]
+import openturns as ot
 from numpy.typing import NDArray
 
 from benchmarks.rare_coverage import Truth

@@ -41,7 +41,10 @@ def plain_positive(m, t, d):
     if d == 2:
         return math.log(math.factorial(m) * math.factorial(t) / math.factorial(m + t - 1)) + (1 - m - t) * math.log(2)
     if m == 2:
-        density = lambda angle: ((mp.pi - angle) / (2 * mp.pi)) ** t * mp.sin(angle) ** (d - 2)  # noqa: E731
+
+        def density(angle):
+            return ((mp.pi - angle) / (2 * mp.pi)) ** t * mp.sin(angle) ** (d - 2)
+
         whole = mp.quad(density, mp.linspace(0, mp.pi, 9))
         return float(mp.log(whole / mp.beta(mp.mpf(d - 1) / 2, mp.mpf(1) / 2)))
     return min(plain_cells(t, m, d), plain_cells(m, t, d))

@@ -85,9 +85,9 @@ def test_infinite_ends_survive_json():
 
 
 def test_arrays_and_numbers_as_labels_are_taken():
-    series = Series("a", np.array([1, 2]), np.array([-1.0, -2.0]))  # type: ignore[arg-type]
+    series = Series("a", np.array([1, 2]), np.array([-1.0, -2.0]))
     assert series == Series("a", (1.0, 2.0), (-1.0, -2.0))
-    made = Map(np.array([0, 1]), np.array([0, 1]), np.array([[np.int64(1)]]), ("a", 7))  # type: ignore[arg-type]
+    made = Map(np.array([0, 1]), np.array([0, 1]), np.array([[np.int64(1)]]), ("a", 7))
     assert made == Map((0.0, 1.0), (0.0, 1.0), ((1,),), ("a", "7"))
     json.dumps(made.to_dict())
 

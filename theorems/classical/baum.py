@@ -53,13 +53,15 @@ Unit = tuple[list[fmpq], int]  # a hyperplane (w, b), and the weight of its outp
 def _even() -> bool | None:
     """`k = 2q`, `N <= k d`: the smaller class has at most `N/2 <= q d` points, so q pairs suffice."""
     q, spare = sp.symbols("q s", nonnegative=True)
-    return (q * d - (2 * q * d - spare) / 2).is_nonnegative  # type: ignore[no-any-return]
+    answer: bool | None = (q * d - (2 * q * d - spare) / 2).is_nonnegative
+    return answer
 
 
 def _odd() -> bool | None:
     """`k = 2q + 1`: at most `(N − d)/2 <= q d` errors are left for q pairs."""
     q, spare = sp.symbols("q s", nonnegative=True)
-    return sp.expand(q * d - ((2 * q + 1) * d - spare - d) / 2).is_nonnegative  # type: ignore[no-any-return]
+    answer: bool | None = sp.expand(q * d - ((2 * q + 1) * d - spare - d) / 2).is_nonnegative
+    return answer
 
 
 def _moments() -> bool | None:

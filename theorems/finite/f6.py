@@ -16,7 +16,7 @@ import sympy as sp
 from theorems.setting import HIDDEN, INPUTS, SAMPLES, N, d0, d1, note
 from verify.network.arrangements import GeneralPositionError, cells, cover_count
 from verify.relations import Relation
-from verify.sampling import Draw, Tally, count
+from verify.sampling import Draw, Tally, count, entries
 from verify.statements import (
     Assumption,
     Check,
@@ -142,7 +142,7 @@ def _lattice(point: Point, draw: Draw) -> Tally:
 
 def _read(reduce: Callable[[list[int]], int]) -> Callable[[Tally, Point], Exact]:
     def read(tally: Tally, point: Point) -> Exact:
-        numbers: list[int] = tally["regions"]  # type: ignore[assignment]
+        numbers = list(entries(tally, "regions"))
         return Exact(math.log(reduce(numbers)), trials=len(numbers))
 
     return read

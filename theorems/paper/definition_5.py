@@ -67,7 +67,8 @@ def _between() -> bool | None:
 def _increasing() -> bool | None:
     """`d/dm 0.23 m^(3/4) > 0`."""
     largest = sp.Symbol("m", positive=True)
-    return sp.diff(sp.Rational(23, 100) * largest**POWER, largest).is_positive  # type: ignore[no-any-return]
+    answer: bool | None = sp.diff(sp.Rational(23, 100) * largest**POWER, largest).is_positive
+    return answer
 
 
 def _vanishing_share() -> bool | None:

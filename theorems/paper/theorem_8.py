@@ -104,7 +104,8 @@ def never_more() -> bool | None:
     beyond, slack = sp.symbols("k s", nonnegative=True)
     inputs = beyond + 2
     pieces = N / (2 * inputs - 2) + slack
-    return sp.factor(sp.together(2 * pieces - N / inputs)).is_nonnegative  # type: ignore[no-any-return]
+    answer: bool | None = sp.factor(sp.together(2 * pieces - N / inputs)).is_nonnegative
+    return answer
 
 
 def _integers(point: Point, draw: Draw) -> Iterator[list[list[int]]]:

@@ -54,7 +54,10 @@ def equicorrelated(N, correlation):
         # Shifted to the peak, where the integrand is not lost among zeros.
         grid = mp.linspace(-12, 12, 97)
         peak = max(grid, key=lambda t: N * mp.log(mp.ncdf(slope * t)) - t * t / 2)
-        f = lambda t: mp.ncdf(slope * t) ** N * mp.npdf(t)  # noqa: E731
+
+        def f(t):
+            return mp.ncdf(slope * t) ** N * mp.npdf(t)
+
         value = float(mp.log(mp.quad(f, [peak - 9, peak - 3, peak, peak + 3, peak + 9])))
     return X, value
 
