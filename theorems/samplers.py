@@ -115,7 +115,7 @@ CLASSIFIED_TEACHER = Sampler("classified-regions-teacher", _teacher_outputs)
 _EXACT_SETS = 4
 _EXACT_BOXES = 60
 _WITNESSES = 64
-# Probability that the sampled interval of V(G) misses for one X; a quantile allows for it.
+# Probability that one end for one X is wrong, where it rests on sampling; a quantile allows for it.
 _MISS = 0.01
 # A tally holds finite numbers; the log of a volume of zero is written as this.
 _LOG_ZERO = -1e9
@@ -124,9 +124,9 @@ _LOG_ZERO = -1e9
 def _exact(point: Point, draw: Draw) -> Tally:
     """For each of several data sets, ends of the logs of the volumes of `L_ε` and `G`, from all cells.
 
-    Half of the labels are 1.
-    The proved ends of `L_ε` are one number where the search for minima came to its end. Those called `L` and `G` are
-    narrowed by deciding regions that were drawn at random, and so miss with probability `_MISS` each.
+    Half of the labels are 1. The proved ends of `L_ε` are one number where the search for minima came to its end.
+    Those called `L` and `G` are narrowed by deciding regions that were drawn at random, and so miss with probability
+    `_MISS` each.
     """
     rho, epsilon, n = point.real("rho"), point.real("epsilon"), point.integer("N")
     d0, d1 = point.integer("d0"), point.integer("d1")
