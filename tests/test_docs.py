@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import re
 from pathlib import Path
 
@@ -32,6 +34,17 @@ def test_the_example_of_volumes_prints_what_it_says(capsys):
     code, shown = re.search(r"```python\n(.*?)```\s+```text\n(.*?)```", page, flags=re.S).groups()
     exec(compile(code, "docs/volumes.md", "exec"), {})
     assert capsys.readouterr().out == shown
+
+
+EXAMPLES = [file for file in (ROOT / "verify").rglob("*.py") if ">>> " in file.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+def test_the_examples_of_docstrings_print_what_they_say(file):
+    name = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    failed, tried = doctest.testmod(importlib.import_module(name))
+    assert tried
+    assert not failed
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

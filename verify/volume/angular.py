@@ -94,7 +94,7 @@ def volumes(
 
     >>> found = volumes([[1.0, 0.0], [-1.0, 1.0], [0.0, -1.0]], [1, 0, 1], width=2, slope=0.1)
     >>> found.method, round(found.rank.estimate, 12)
-    ('exact', 0.265625)
+    ('exact', 0.1875)
     """
     problem = _problem(X, y, width, slope, epsilon)
     _require(method in METHODS, f"got method {method!r}; expected one of {', '.join(METHODS)}")
