@@ -135,12 +135,14 @@ DIMENSIONS = Assumption(
     along=_dimensions,
     on_data=_window,
     latex=r"\sqrt{N} \mathrel{\dot{<}} d_0 \mathrel{\dot{\le}} N",
+    literally=(d0**2 > N) & (d0 <= N),
 )
 WIDTHS = Assumption(
     "assumption-4",
     "d1 is well above N log⁴N / d0 and well below N; read with the ordinary little-o, which the proof needs.",
     along=_widths,
     latex=r"N \log^4 N / d_0 \mathrel{\dot{<}} d_1 \mathrel{\dot{<}} N",
+    literally=(d0 * d1 > N * sp.log(N) ** 4) & (d1 < N),
 )
 NOT_LINEAR = Assumption("slope", "The activation is not linear.", condition=sp.Ne(rho, 1))
 GENERIC = Assumption(

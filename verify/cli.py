@@ -254,6 +254,63 @@ def volumes_command(data: str, workers: str | None, as_json: bool, **options: An
     return 0
 
 
+@cli.command("map")
+@click.argument("identifier", metavar="ID")
+@click.option("--size", "sizes", multiple=True, type=int, help="Number of samples N. May be repeated.")
+@click.option("--row", "rows", multiple=True, type=float, help="A value of the other axis. May be repeated.")
+@click.option("--aspect", "aspects", multiple=True, type=float, help="d1 / d0. May be repeated.  [default: 1]")
+@click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="A fixed parameter, such as epsilon=0.2.")
+@click.option("--measure", default=0, show_default=True, type=int, help="Measure the quantity up to this N.")
+@click.option("--no-first", is_flag=True, help="Do not look for the least N at which it says something.")
+@click.option("--workers", default=None, metavar="N", help="Processes.  [default: one a core]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_folders
+def map_command(
+    identifier: str,
+    sizes: tuple[int, ...],
+    rows: tuple[float, ...],
+    aspects: tuple[float, ...],
+    given: tuple[str, ...],
+    measure: int,
+    no_first: bool,
+    workers: str | None,
+    as_json: bool,
+    folders: tuple[str, ...],
+) -> int:
+    r"""Map where the bound of a statement says something, and find the least such N.
+
+    \b
+    Examples:
+      python -m verify map f19
+      python -m verify map theorem-10 --set epsilon=0.2 --set rho=0.1
+      python -m verify map f10 --measure 16 --aspect 0.25 --aspect 1 --aspect 4
+    """
+    from verify.registry import discover
+    from verify.vacuity import first_size, vacuity_map
+
+    statement = discover(folders)[identifier]
+    fixed = dict(map(_assignment, given))
+    maps = [
+        vacuity_map(statement, sizes, rows, aspect, measure, _workers(workers), folders, **fixed)
+        for aspect in aspects or (1.0,)
+    ]
+    least = None if no_first else first_size(statement, **fixed)
+    if as_json:
+        found = {"maps": [item.to_dict() for item in maps], **({} if least is None else least.to_dict())}
+        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        click.echo("\n\n".join([*map(str, maps), *([] if least is None else [f"With d0, d1 up to N {least}."])]))
+    return 0
+
+
+def _assignment(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        raise InputError(f"got --set {text!r}; expected a name and a number, for example epsilon=0.2") from None
+
+
 @cli.command("report")
 @click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
 def report_command(folder: Path) -> int:

@@ -21,6 +21,7 @@ from types import ModuleType
 
 from verify.errors import InputError
 from verify.statements import Kind, Statement
+from verify.vacuity import with_reach
 
 BUILT_IN = "theorems"
 ENTRY_POINTS = "verify.theorems"
@@ -98,7 +99,7 @@ def discover(folders: Sequence[str] = ()) -> Registry:
             continue
         if statement.id in found and modules[statement.id] != name:
             raise InputError(f"{name} and {modules[statement.id]} both define the statement {statement.id!r}")
-        found[statement.id], modules[statement.id] = statement, name
+        found[statement.id], modules[statement.id] = with_reach(statement), name
     _check_uses(found, broken)
     # What the others rest on comes first, in every list and in every run; sorting keeps the order otherwise.
     ordered = sorted(found, key=lambda name: found[name].kind is not Kind.CALIBRATION)

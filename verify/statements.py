@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import sympy as sp
 from sympy.concrete.expr_with_limits import ExprWithLimits
@@ -28,8 +28,10 @@ from verify.typesetting import latex
 if TYPE_CHECKING:
     from verify.data import Dataset
     from verify.sampling import Draw, Tally
+    from verify.statistics.intervals import Interval
 
 Scalar = int | float | str
+Axis = Literal["d0 d1 / N", "d0 / N"]
 ID_PATTERN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
@@ -121,6 +123,8 @@ class Assumption:
         along: for an asymptotic condition, decides it along a scaling; None where it cannot tell.
         on_data: tests it on a data set; returns the answer and the reason.
         latex: formula to show, where `condition` is not it.
+        literally: for an asymptotic condition, what it says when read at one size, constants taken as one. Such a
+            reading claims nothing; a survey uses it to say from what size on it could.
     """
 
     id: str
@@ -129,6 +133,7 @@ class Assumption:
     along: Callable[[Scaling], bool | None] | None = None
     on_data: Callable[[Dataset], tuple[bool | None, str]] | None = None
     latex: str | None = None
+    literally: sp.Basic | None = None
 
     def typeset(self) -> str | None:
         """LaTeX of the condition, None where it is words only."""
@@ -140,15 +145,22 @@ class Assumption:
         """Whether it is satisfied at `point` (on a path that scales as `scaling`); None where it cannot tell."""
         if scaling is not None and self.along is not None:
             return self.along(scaling)
-        if self.condition is None:
-            return None
-        needed = {symbol.name: symbol for symbol in self.condition.free_symbols}
-        if not needed.keys() <= point.keys():
-            return None
-        decided = self.condition.subs(
-            {symbol: sp.nsimplify(point[name], rational=True) for name, symbol in needed.items()}
-        )
-        return bool(decided) if decided in (sp.true, sp.false) else None
+        return _decided(self.condition, point)
+
+    def read_literally(self, point: Point) -> bool | None:
+        """Whether it is satisfied at `point`, an asymptotic condition being read at this one size."""
+        return _decided(self.condition if self.literally is None else self.literally, point)
+
+
+def _decided(condition: sp.Basic | None, point: Point) -> bool | None:
+    if condition is None:
+        return None
+    needed = {symbol.name: symbol for symbol in condition.free_symbols}
+    if not needed.keys() <= point.keys():
+        return None
+    values = {symbol: sp.nsimplify(point[name], rational=True) for name, symbol in needed.items()}
+    decided = condition.subs(values)
+    return bool(decided) if decided in (sp.true, sp.false) else None
 
 
 @dataclass(frozen=True)
@@ -388,6 +400,31 @@ class Picture:
             raise ValueError(f"got id {self.id!r} of a picture; expected lower-case words and digits joined by '-'")
 
 
+@dataclass(frozen=True)
+class Survey:
+    """Over which sizes it is asked what a bound is worth; `verify.vacuity` answers.
+
+    Attributes:
+        fixed: values of the variables that are not varied, among them any of `epsilon` and `rho`.
+        sizes: the `N` of the report's map; beside 1 to 12 also those looked at for the first size.
+        rows: the other values of the map, those of `axis`.
+        axis: `d0 d1 / N`, the parameters a sample, or `d0 / N`, which asymptotic assumptions are about.
+        known: natural log of what is known of the quantity without the statement, at a point: above it an upper
+            bound, below it a lower one, says nothing. Without it 0 and `-inf`, what every probability satisfies.
+        measure: an interval, in logs, for the quantity at a point, in seconds; or for one that is proved to be
+            larger, if the bound is proved for that one too.
+        measured: the largest `N` at which the report's map measures.
+    """
+
+    fixed: Mapping[str, Scalar]
+    sizes: tuple[int, ...]
+    rows: tuple[float, ...]
+    axis: Axis = "d0 d1 / N"
+    known: Callable[[Point], float] | None = None
+    measure: Callable[[Point], Interval] | None = None
+    measured: int = 0
+
+
 class Derivation(StrEnum):
     """How far the steps of a statement prove it, given the statements it uses."""
 
@@ -418,6 +455,7 @@ class Statement:
     checks: tuple[Check, ...] = ()
     findings: tuple[Finding, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    survey: Survey | None = None
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -446,7 +484,20 @@ class Statement:
             raise ValueError(f"the bound of {self.id} uses {unknown}, which its variables do not declare")
 
     def log_bound(self, **parameters: Scalar) -> float:
-        """Natural log of the claim's bound at the given values; see `Claim.log_bound`."""
+        """Natural log of the claim's bound at the given values; see `Claim.log_bound`.
+
+        Raises:
+            InputError: if a value is missing, not a number, outside its domain, or of no variable of the statement.
+        """
+        self.check_domains(**parameters)
+        return self.claim.log_bound(**parameters)
+
+    def check_domains(self, **parameters: Scalar) -> None:
+        """Refuse values that are outside the domains of the statement's variables, or of none of them.
+
+        Raises:
+            InputError: naming the first such value.
+        """
         unknown = sorted(parameters.keys() - {variable.symbol.name for variable in self.variables})
         if unknown:
             names = ", ".join(variable.symbol.name for variable in self.variables)
@@ -457,7 +508,6 @@ class Statement:
                 raise InputError(
                     f"{variable.symbol.name} = {value} is outside the domain {variable.domain} of {self.id}"
                 )
-        return self.claim.log_bound(**parameters)
 
     def latex(self) -> str:
         """The claim as one LaTeX formula."""

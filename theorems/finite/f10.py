@@ -26,6 +26,7 @@ from theorems.setting import (
     note,
     rho,
 )
+from theorems.surveys import FINITE
 from verify.expressions import Minimum
 from verify.relations import Relation
 from verify.statements import Check, Claim, Control, Derivation, Kind, Point, Statement, Step
@@ -146,5 +147,6 @@ STATEMENT = Statement(
             ),
         ),
     ),
+    survey=FINITE,
     notes=("Where a closed form of Pos is known it is used; elsewhere Pos stands for the smaller cell bound.",),
 )

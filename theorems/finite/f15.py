@@ -31,6 +31,7 @@ from theorems.setting import (
     note,
     rho,
 )
+from theorems.surveys import LABELS
 from verify.relations import Relation
 from verify.sampling import Tally
 from verify.statements import (
@@ -213,4 +214,5 @@ STATEMENT = Statement(
         Finding("any-labels", "For any labels the ratio bound says something at small sizes", _any_labels),
         Finding("finite-ratio", "For a teacher the ratio bound says something early", _teacher_labels),
     ),
+    survey=LABELS,
 )

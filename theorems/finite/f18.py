@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import sympy as sp
@@ -31,6 +32,7 @@ from theorems.setting import (
     note,
     rho,
 )
+from theorems.surveys import LABELS
 from verify.network.oracle import UNKNOWN, YES, examine
 from verify.relations import Relation
 from verify.sampling import Draw, Tally, count, entries
@@ -372,6 +374,7 @@ STATEMENT = Statement(
             controls=(Control("direction", "the volume is at most the bound", CLAIM.reversed()),),
         ),
     ),
+    survey=replace(LABELS, fixed={"rho": 0.1, "delta": 0.05}),
     notes=(
         "Where v is 0, nothing is claimed: the network is too narrow for m gates and k singles with m d0 + k ≥ N, or β "
         "is too large.",

@@ -27,6 +27,7 @@ from theorems.setting import (
     rho,
 )
 from theorems.sharp import ColumnForm, Inactive, RowForm
+from theorems.surveys import FINITE
 from verify.relations import Relation
 from verify.statements import Check, Claim, Control, Derivation, Kind, Point, Statement, Step
 
@@ -172,6 +173,7 @@ STATEMENT = Statement(
             ),
         ),
     ),
+    survey=FINITE,
     notes=(
         "R, C and Z are least bounds over sizes of subsets, numbers of rows and parameters of a moment bound; what is "
         "computed is an upper bound for the parameters chosen, rounding included.",

@@ -30,6 +30,7 @@ from theorems.setting import (
     gamma,
     paper,
 )
+from theorems.surveys import ASYMPTOTIC
 from verify.asymptotics import Order, Reading, Scaling, decide, little_o
 from verify.network import regions
 from verify.relations import Relation
@@ -198,4 +199,5 @@ STATEMENT = Statement(
         ),
     ),
     findings=(Finding("invisible-delta", "The factor 1/δ is invisible to the relation", _factor_is_invisible),),
+    survey=replace(ASYMPTOTIC, fixed={**ASYMPTOTIC.fixed, "delta": 0.05}),
 )

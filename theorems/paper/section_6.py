@@ -8,6 +8,7 @@ stay in the network, so the kept ones meet labels that depend on W. The any-labe
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import sympy as sp
@@ -38,6 +39,7 @@ from theorems.setting import (
     rho,
     share,
 )
+from theorems.surveys import ASYMPTOTIC
 from verify.asymptotics import Scaling, little_o
 from verify.network import regions
 from verify.relations import Relation
@@ -343,6 +345,7 @@ STATEMENT = Statement(
         Finding("other-labels", "The kept neurons meet other labels", _other_labels),
         Finding("choices", "The choice of the dropped neurons counts at small sizes", _choices_at_small_size),
     ),
+    survey=replace(ASYMPTOTIC, fixed={**ASYMPTOTIC.fixed, "r": 0.5}),
     notes=(
         "A dropped neuron has one pre-activation that is zero; its others count in the network's output as before.",
         "r d1 is rounded down to a whole number of neurons where W is drawn, and not in the leading term.",

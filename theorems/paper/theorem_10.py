@@ -40,6 +40,7 @@ from theorems.setting import (
     gamma,
     paper,
 )
+from theorems.surveys import ASYMPTOTIC
 from verify.asymptotics import Order, Reading, decide, little_o
 from verify.relations import Relation
 from verify.statements import Check, Claim, Control, Derivation, Finding, Kind, Path, Statement, Step
@@ -229,4 +230,5 @@ STATEMENT = Statement(
         Finding("missing-assumption-4", "Theorem 10 needs Assumption 4", _missing_assumption),
         Finding("first-size", "The size from which the ratio bound says anything", _first_size),
     ),
+    survey=ASYMPTOTIC,
 )

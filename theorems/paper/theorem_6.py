@@ -43,6 +43,7 @@ from theorems.setting import (
     gamma,
     paper,
 )
+from theorems.surveys import ASYMPTOTIC
 from verify.asymptotics import Order, Reading, Scaling, decide, limit_ratio, little_o
 from verify.data import Dataset
 from verify.relations import Relation
@@ -303,6 +304,7 @@ STATEMENT = Statement(
         Finding("independent-proof", "F10 proves Theorem 6 in most of its range", _coverage),
     ),
     pictures=(VOLUME_AGAINST_WIDTH,),
+    survey=ASYMPTOTIC,
     notes=(
         "No finite size can contradict an asymptotic bound. Each point shows its leading term read literally, and the "
         "path shows where that is heading.",

@@ -34,6 +34,7 @@ from theorems.setting import (
     general_position,
     paper,
 )
+from theorems.surveys import ASYMPTOTIC
 from verify.asymptotics import Order, Reading, Scaling, decide, limit_ratio
 from verify.data import Dataset
 from verify.network.memorize import gate_margins, memorize
@@ -298,6 +299,7 @@ STATEMENT = Statement(
         Finding("caps-fall-short", "Spherical caps alone do not give Theorem 9 for a teacher", _caps_fall_short),
         Finding("failure-probability", "The δ of Theorem 9 is above one for small inputs", _vacuous_probability),
     ),
+    survey=ASYMPTOTIC,
     notes=(
         "As printed the theorem does not mention the width; a network narrower than d1* may have no global minimum.",
         "A teacher's outputs are real numbers, so Assumption 5 and binary labels exclude each other; the error is "
