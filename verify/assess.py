@@ -13,6 +13,7 @@ from verify.asymptotics import Scaling
 from verify.runner import Outcomes, Plan, Site, pictures_of, sites
 from verify.statements import Assumption, Check, Claim, Control, Derivation, Picture, Statement
 from verify.statistics.estimates import Estimate, is_universal, judge
+from verify.statistics.exponents import Exponent, exponent, usable
 from verify.statistics.intervals import Interval
 from verify.verdicts import Evidence, Leaning, Outcome, Verdict, combine, weakest
 from verify.worker import sampler_at
@@ -52,14 +53,30 @@ class ControlReport:
 
 
 @dataclass(frozen=True)
+class ExponentReport:
+    """How fast a quantity falls beside its bound along one path.
+
+    Attributes:
+        scaling: the path.
+        sizes: the `N` that were fitted.
+        fits: of all of them, then without the smallest, without the two smallest, and so on down to two.
+    """
+
+    scaling: Scaling
+    sizes: tuple[float, ...]
+    fits: tuple[Exponent, ...]
+
+
+@dataclass(frozen=True)
 class CheckReport:
-    """One check with its points and controls."""
+    """One check with its points and controls, and for an asymptotic claim the exponents along its paths."""
 
     check: Check
     claim: Claim
     verdict: Verdict
     points: tuple[PointReport, ...]
     controls: tuple[ControlReport, ...]
+    exponents: tuple[ExponentReport, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +120,7 @@ def _statement(
         for check in statement.checks
         if plan.settings.data is None or check.data_points is not None
     )
+    checks = tuple(replace(report, exponents=_exponents(report, checks)) for report in checks)
     findings = tuple(_finding(outcomes, statement.id, index) for index in range(len(statement.findings)))
     verdict = _conclude(statement, steps, [_contribution(report) for report in checks], earlier)
     pictures = tuple(
@@ -252,6 +270,40 @@ def _status(assumption: Assumption, site: Site, plan: Plan) -> bool | None:
     if plan.settings.data is not None and assumption.on_data is not None:
         return assumption.on_data(plan.settings.data)[0]
     return assumption.at(site.point, site.scaling)
+
+
+def _exponents(report: CheckReport, reports: Sequence[CheckReport]) -> tuple[ExponentReport, ...]:
+    """Exponents along the paths of a check, from its points and those of the check that it extends.
+
+    Where both have a size, the narrower interval is used.
+    """
+    if not report.claim.relation.is_asymptotic:
+        return ()
+    leading = report.check.leading or report.claim
+    sources = [report, *(other for other in reports if other.check.name == report.check.extends)]
+    found = []
+    for scaling in dict.fromkeys(point.site.scaling for point in report.points if point.site.scaling is not None):
+        by_size: dict[float, tuple[Interval, float]] = {}
+        for point in (point for source in sources for point in source.points if point.site.scaling == scaling):
+            seen, parameters = point.interval, point.site.point
+            if seen is None or "N" not in parameters:
+                continue
+            log_bound = leading.log_bound(**parameters)
+            if not usable(seen, log_bound):
+                continue
+            size = parameters.real("N")
+            width = seen.upper - seen.lower
+            if size not in by_size or width < by_size[size][0].upper - by_size[size][0].lower:
+                by_size[size] = seen, log_bound
+        sizes = sorted(by_size)
+        pairs = [by_size[size] for size in sizes]
+        fits = [
+            exponent([seen for seen, _ in pairs[first:]], [log_bound for _, log_bound in pairs[first:]])
+            for first in range(len(pairs) - 1)
+        ]
+        if fits and fits[0] is not None:
+            found.append(ExponentReport(scaling, tuple(sizes), tuple(fit for fit in fits if fit is not None)))
+    return tuple(found)
 
 
 def _verdict_of_points(claim: Claim, points: Sequence[PointReport]) -> Verdict:

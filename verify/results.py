@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from verify.assess import CheckReport, ControlReport, PointReport, StatementReport
+from verify.assess import CheckReport, ControlReport, ExponentReport, PointReport, StatementReport
 from verify.errors import InputError
 from verify.registry import Registry
 from verify.runner import Outcomes, Plan
@@ -218,7 +218,25 @@ def _check(report: CheckReport) -> dict[str, Any]:
         "paths": [path.scaling.latex() for path in report.check.paths],
         "verdict": report.verdict.to_dict(),
         "points": [_point(point) for point in report.points],
+        "exponents": [_exponent(item) for item in report.exponents],
         "controls": [_control(control) for control in report.controls],
+    }
+
+
+def _exponent(report: ExponentReport) -> dict[str, Any]:
+    return {
+        "path": report.scaling.latex(),
+        "text": str(report.scaling),
+        "sizes": list(report.sizes),
+        "fits": [
+            {
+                "sizes": fit.sizes,
+                "lower": number(fit.lower),
+                "estimate": number(fit.estimate),
+                "upper": number(fit.upper),
+            }
+            for fit in report.fits
+        ],
     }
 
 

@@ -343,6 +343,10 @@ class Check:
         chunks: chunks at each point at the default budget.
         claim: the claim that is checked, where it is not the statement's own.
         beside: further bounds shown at each point, as `(label, claim)`.
+        extends: name of another check of the statement that measures the same quantity by other means; the points of
+            both are then fitted together where an exponent is estimated.
+        leading: a claim whose bound is the leading term alone, where the check's own has factors that do not grow; the
+            exponent is estimated against it.
         sufficient: whether `claim` is stronger than the statement's, so that it can support the statement while its
             own violation would leave the statement open.
         data_points: for a check that can run on a user's data, the points for it (`d1` and the like).
@@ -358,6 +362,8 @@ class Check:
     chunks: int = 4
     claim: Claim | None = None
     beside: tuple[tuple[str, Claim], ...] = ()
+    extends: str | None = None
+    leading: Claim | None = None
     sufficient: bool = False
     data_points: Callable[[Dataset], tuple[Point, ...]] | None = None
 
@@ -469,6 +475,10 @@ class Statement:
         if len(set(names)) < len(names):
             raise ValueError(f"{self.id} has two checks of one name among {names}")
         for check in self.checks:
+            if check.extends is not None and check.extends not in names:
+                raise ValueError(
+                    f"check {check.name!r} of {self.id} extends {check.extends!r}; expected one of {names}"
+                )
             if not check.controls:
                 raise ValueError(
                     f"check {check.name!r} of {self.id} has no control; a check that cannot fail is no check"

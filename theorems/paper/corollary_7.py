@@ -170,6 +170,7 @@ STATEMENT = Statement(
     checks=(
         Check(
             name="distribution over X",
+            leading=AVERAGE,
             text=(
                 "Nested sampling: many data sets X, and for each the first-order volume from its own sample of W. "
                 "Shown is the 1 − δ quantile of the volume over X, with an interval that accounts for both layers."
@@ -184,6 +185,8 @@ STATEMENT = Statement(
         ),
         Check(
             name="rare events over X",
+            extends="distribution over X",
+            leading=AVERAGE,
             text=(
                 "Draws data sets with random labels, and for each estimates the first-order volume by multilevel "
                 "splitting over the neurons, where plain sampling sees nothing. Shown is the 1 − δ quantile over X. "

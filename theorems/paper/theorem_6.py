@@ -266,6 +266,7 @@ STATEMENT = Statement(
         ),
         Check(
             name="rare events",
+            extends="random labels",
             text=(
                 "The same mean over X, random labels and W by multilevel splitting over the neurons, at sizes where "
                 "plain sampling sees nothing. The lower end of each interval is proved; the upper end takes the logs "

@@ -357,7 +357,7 @@ def _check(check: dict[str, Any], item: dict[str, Any], anchor: str) -> dict[str
             for figure in ([] if universal else check_figures(check))
         ],
         "tables": _tables(check, universal=universal),
-        "remarks": _remarks(check["points"]),
+        "remarks": [*_remarks(check["points"]), *map(_exponent, check.get("exponents", []))],
         "controls": [
             {
                 "name": control["name"],
@@ -456,6 +456,17 @@ def _remarks(points: Sequence[dict[str, Any]]) -> list[str]:
     if len(points) == 1:
         return list(places)
     return [f"{_ranges(numbered)}: {text}" for text, numbered in places.items()]
+
+
+def _exponent(item: dict[str, Any]) -> str:
+    """One sentence on how fast the quantity falls beside its bound along a path."""
+    whole, *fewer = [f"{fit['estimate']:.2f} [{fit['lower']:.2f}, {fit['upper']:.2f}]" for fit in item["fits"]]
+    sizes = ", ".join(f"{size:g}" for size in item["sizes"])
+    dropped = f"; without the smallest sizes, one after another: {', '.join(fewer)}" if fewer else ""
+    return (
+        f"Trend along {item['text']}, N = {sizes}: −log of the quantity grows like the power {whole} of −log of the "
+        f"bound{dropped}. Above 1 it falls faster than the bound. Intervals hold for the fit to the true values."
+    )
 
 
 def _ranges(numbered: Iterable[int]) -> str:
