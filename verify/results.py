@@ -28,7 +28,7 @@ from verify.verdicts import Outcome
 
 SCHEMA = "verify-results"
 SCHEMA_VERSION = 1
-PACKAGES = ("verify", "numpy", "scipy", "sympy", "python-flint", "cupy")
+PACKAGES = ("verify", "numpy", "scipy", "sympy", "python-flint", "numba", "cupy")
 
 
 def build(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from verify.backends import Array, Backend
 from verify.data import Dataset
+from verify.philox import Normals
 
 Count = int | float
 Tally = dict[str, Count | list[Any]]
@@ -18,18 +21,24 @@ Tally = dict[str, Count | list[Any]]
 
 @dataclass(frozen=True)
 class Draw:
-    """The surroundings of one chunk: its own random stream, the array backend, and the user's data if any."""
+    """The surroundings of one chunk: its own random stream, the array backend, and the user's data if any.
+
+    `rng` draws on the host. `normal` has numbers of its own, from the same key, and makes them on the device.
+    """
 
     rng: np.random.Generator
     backend: Backend
     data: Dataset | None = None
 
     def normal(self, *shape: int) -> Array:
-        """Standard normal array of `shape` on the backend's device.
+        """Standard normal array of `shape`, made on the backend's device; every backend makes the same bits."""
+        xp, count = self.backend.xp, math.prod(shape)
+        drawn = self._normals.on_host(count) if self.backend.name == "numpy" else self._normals.take(count, xp)
+        return xp.reshape(drawn, shape)
 
-        Drawn by NumPy on the host, so that every backend sees the same samples.
-        """
-        return self.backend.asarray(self.rng.standard_normal(shape))
+    @cached_property
+    def _normals(self) -> Normals:
+        return Normals(self.rng)
 
 
 def stream(seed: int, sampler: str, point_key: str, chunk: int) -> np.random.Generator:
