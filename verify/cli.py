@@ -13,11 +13,14 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from verify.errors import InputError
+
+if TYPE_CHECKING:
+    from verify.run import Drawn
 
 EXIT_USAGE = 2
 EXIT_CRASH = 3
@@ -98,9 +101,12 @@ def _folders(function: Any) -> Any:
 )
 @click.option("--seed", default=0, show_default=True, type=int, help="Seed of every random stream.")
 @click.option("--backend", default="auto", show_default=True, help="auto, numpy or cupy.")
-@click.option("--workers", default=None, metavar="N", help="Processes.  [default: one a core]")
+@click.option(
+    "--workers", default=None, metavar="N", help="Processes, or dask://HOST:PORT of a scheduler.  [default: one a core]"
+)
 @click.option("--out", default=None, metavar="DIR", help="Where to write.  [default: reports/<date and time>]")
 @click.option("--resume", is_flag=True, help="Take finished chunks from DIR instead of drawing them again.")
+@click.option("--part", default=None, metavar="I/M", help="Draw part I of M into DIR and judge nothing; see merge.")
 @click.option("--epsilon", type=float, default=None, help="Error threshold ε in place of every grid's own.")
 @click.option("--slope", type=float, default=None, help="Slope ρ in place of every grid's own.")
 @click.option("--level", type=float, default=1e-3, show_default=True, help="Error probability of the whole run.")
@@ -116,6 +122,7 @@ def run_command(
     workers: str | None,
     out: str | None,
     resume: bool,
+    part: str | None,
     epsilon: float | None,
     slope: float | None,
     level: float,
@@ -126,15 +133,17 @@ def run_command(
 ) -> int:
     """Run statements (all, or those whose ID or pattern is given) and write the report."""
     from verify.data import load
-    from verify.run import run
-    from verify.runner import Budget, Settings
+    from verify.pools import cores, parse_workers
+    from verify.run import draw_part, run
+    from verify.runner import Budget, Part, Settings
 
     if resume and out is None:
         raise InputError("--resume needs --out DIR, the folder of the run to go on with")
+    chosen = None if part is None else Part.parse(part)
     settings = Settings(
         seed=seed,
         budget=Budget.parse(budget),
-        workers=_workers(workers),
+        workers=cores() if workers is None else parse_workers(workers),
         backend=backend,
         epsilon=epsilon,
         slope=slope,
@@ -143,6 +152,10 @@ def run_command(
         data=None if data is None else load(data).subset(MAX_SAMPLES, seed),
     )
     folder = Path(out) if out else Path("reports") / datetime.now().strftime("%Y-%m-%dT%H%M%S")
+    if chosen is not None:
+        with _progress(quiet) as progress:
+            drawn = draw_part(patterns, settings, folder, chosen, resume=resume, progress=progress)
+        return _part(drawn, quiet)
     with _progress(quiet) as progress:
         finished = run(patterns, settings, folder, resume=resume, report=not no_report, progress=progress)
     if not quiet:
@@ -150,12 +163,32 @@ def run_command(
     return int(finished.results["summary"]["exit_code"])
 
 
-def _workers(text: str | None) -> int:
-    if text is None:
-        return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    if not text.isdecimal() or int(text) < 1:
-        raise InputError(f"got workers {text!r}; expected a whole number from 1")
-    return int(text)
+def _part(drawn: Drawn, quiet: bool) -> int:
+    """Say what a part of a run has drawn; returns the exit code."""
+    if not quiet:
+        ended = " (capped)" if drawn.capped else " (interrupted)" if drawn.interrupted else ""
+        click.echo(f"{drawn.chunks} chunks{ended}; {drawn.ledger}")
+    for place, text in drawn.errors.items():
+        click.echo(f"verify: {place}: {text}", err=True)
+    return EXIT_CRASH if drawn.errors else 0
+
+
+@cli.command("merge")
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("sources", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+def merge_command(out: Path, sources: tuple[Path, ...]) -> int:
+    r"""Put the ledgers of several runs, or parts of runs, into the folder OUT.
+
+    \b
+    Each RUN is the folder of a run or a ledger file. Then go on with all of it:
+      python -m verify merge all part-1 part-2
+      python -m verify run --resume --out all
+    """
+    from verify.run import merge_ledgers
+
+    merged = merge_ledgers(out, sources)
+    click.echo(f"{merged.added} chunks added, {merged.known} there already; {merged.ledger}")
+    return 0
 
 
 @cli.command("list")
@@ -227,6 +260,16 @@ def show_command(identifier: str, folders: tuple[str, ...]) -> int:
     return 0
 
 
+def _processes(text: str | None) -> int:
+    from verify.pools import cores
+
+    if text is None:
+        return cores()
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"got workers {text!r}; expected a whole number from 1")
+    return int(text)
+
+
 @cli.command("volumes")
 @click.argument("data", metavar="DATA.npz")
 @click.option("--width", required=True, type=int, help="Number of hidden units d1.")
@@ -249,7 +292,7 @@ def volumes_command(data: str, workers: str | None, as_json: bool, **options: An
     from verify.data import read_arrays
     from verify.volume.angular import volumes
 
-    found = volumes(*read_arrays(data), workers=_workers(workers), **options)
+    found = volumes(*read_arrays(data), workers=_processes(workers), **options)
     click.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False) if as_json else repr(found))
     return 0
 
@@ -330,13 +373,14 @@ def doctor_command() -> int:
     from threadpoolctl import threadpool_info
 
     from verify.backends import get_backend
+    from verify.pools import cores
     from verify.results import environment
 
     facts = environment()
     click.echo(f"python     {facts['python']} on {facts['platform']}")
     for name, found in facts["packages"].items():
         click.echo(f"{name:<10} {found or 'not installed'}")
-    click.echo(f"cores      {_workers(None)}")
+    click.echo(f"cores      {cores()}")
     for pool in threadpool_info():
         click.echo(f"{pool['user_api']:<10} {pool['internal_api']} {pool.get('version') or ''}".rstrip())
     try:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from verify.errors import InputError
 
+# A run that waits for another one's write waits so long; a write takes milliseconds.
+_BUSY_SECONDS = 60.0
+_KEY = "sampler, point, seed, chunk, context, code"
+_SELECT = (
+    "SELECT tally, seconds FROM chunks WHERE sampler=? AND point=? AND seed=? AND chunk=? AND context=? AND code=?"
+)
 _APPLICATION_ID = 0x76657269  # "veri"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS chunks (
@@ -50,27 +58,35 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._db = sqlite3.connect(path)
+            self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS)
             (mark,) = self._db.execute("PRAGMA application_id").fetchone()
-            (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if mark != _APPLICATION_ID and tables:
-                raise InputError(f"{path} is an SQLite file of another program; choose another folder")
-            self._db.execute("PRAGMA journal_mode=WAL")
+            if mark != _APPLICATION_ID:
+                self._create()
             self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-            self._db.execute(_SCHEMA)
-            self._db.commit()
+            self._db.execute(f"SELECT {_KEY}, tally, seconds FROM chunks LIMIT 1").fetchone()
         except sqlite3.Error as error:
             raise InputError(f"the ledger {path} cannot be used: {error}; remove it or choose another folder") from None
 
+    def _create(self) -> None:
+        """Make an empty file a ledger; of two runs that start at once, the second waits and finds it made."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            (mark,) = self._db.execute("PRAGMA application_id").fetchone()
+            (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if mark != _APPLICATION_ID and tables:
+                raise InputError(f"{self._path} is an SQLite file of another program; choose another folder")
+            self._db.execute(_SCHEMA)
+            self._db.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+        self._db.execute("PRAGMA journal_mode=WAL")
+
     def read(self, key: ChunkKey) -> tuple[dict[str, Any], float] | None:
         """The tally of a finished chunk, or the data of a picture, and its seconds; None if it is not there."""
-        row = self._db.execute(
-            "SELECT tally, seconds FROM chunks "
-            "WHERE sampler=? AND point=? AND seed=? AND chunk=? AND context=? AND code=?",
-            (key.sampler, key.point, key.seed, key.chunk, key.context, key.code),
-        ).fetchone()
+        row = self._row(key)
         return None if row is None else (json.loads(row[0]), float(row[1]))
+
+    def _row(self, key: ChunkKey) -> tuple[str, float] | None:
+        row: tuple[str, float] | None = self._db.execute(_SELECT, astuple(key)).fetchone()
+        return row
 
     def write(self, key: ChunkKey, tally: dict[str, Any], seconds: float) -> None:
         """Store a finished chunk or picture, as JSON-ready data; on return it survives the end of the process.
@@ -78,21 +94,50 @@ class Ledger:
         Raises:
             OSError: if the disk is full or the file cannot be written.
         """
-        values = (
-            key.sampler,
-            key.point,
-            key.seed,
-            key.chunk,
-            key.context,
-            key.code,
-            json.dumps(tally),
-            seconds,
-        )
+        values = (*astuple(key), json.dumps(tally), seconds)
         try:
             with self._db:
                 self._db.execute("INSERT OR REPLACE INTO chunks VALUES (?,?,?,?,?,?,?,?)", values)
         except sqlite3.Error as error:
             raise OSError(f"the ledger {self._path} cannot be written: {error}") from None
+
+    def take(self, sources: Sequence[Path]) -> tuple[int, int]:
+        """Add what other ledgers have; all of it or, where an error is raised, nothing.
+
+        Args:
+            sources: ledger files, which are only read.
+
+        Returns:
+            How many chunks and pictures were added, and how many were there already.
+
+        Raises:
+            InputError: if a file is broken or no ledger, or two ledgers differ about the same chunk.
+            OSError: if this ledger cannot be written.
+        """
+        added = known = 0
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for source in sources:
+                for *values, tally, seconds in _rows(source):
+                    key = ChunkKey(*values)
+                    there = self._row(key)
+                    if there is None:
+                        self._db.execute("INSERT INTO chunks VALUES (?,?,?,?,?,?,?,?)", (*values, tally, seconds))
+                        added += 1
+                    elif there[0] == tally:
+                        known += 1
+                    else:
+                        raise InputError(
+                            f"{source} has another result for chunk {key.chunk} of {key.sampler} at {key.point} with "
+                            f"seed {key.seed} ({key.context.strip()}) than the ledgers before it, by the same code: "
+                            f"{_short(tally)}, not {_short(there[0])}; nothing was merged, so leave one of them out"
+                        )
+            self._db.commit()
+        except sqlite3.Error as error:
+            raise OSError(f"the ledger {self._path} cannot be written: {error}") from None
+        finally:
+            self._db.rollback()  # nothing after a commit
+        return added, known
 
     def __enter__(self) -> Ledger:
         return self
@@ -101,3 +146,26 @@ class Ledger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._db.close()
+
+
+def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
+    """The rows of a ledger that is only read.
+
+    Raises:
+        InputError: if it is broken or something else.
+    """
+    # Without a log beside it nobody is writing, and it can be read in a folder that cannot be written.
+    log = path.with_name(f"{path.name}-wal")
+    mode = "mode=ro" if log.exists() else "immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, timeout=_BUSY_SECONDS)) as db:
+            (mark,) = db.execute("PRAGMA application_id").fetchone()
+            if mark != _APPLICATION_ID:
+                raise InputError(f"{path} is not a ledger of verify")
+            yield from db.execute(f"SELECT {_KEY}, tally, seconds FROM chunks")
+    except sqlite3.Error as error:
+        raise InputError(f"the ledger {path} cannot be read ({error}); leave it out") from None
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."

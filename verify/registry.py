@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import hashlib
 import importlib
 import importlib.util
 import pkgutil
@@ -158,8 +159,16 @@ def _import(name: str) -> ModuleType | Broken:
         return Broken(name, f"{type(error).__name__}: {error}")
 
 
+def module_name(where: str) -> str:
+    """The name under which a module of a registry was imported; a file of the user has one of its own."""
+    if not where.endswith(".py"):
+        return where
+    # Two folders may have files of one name.
+    return f"verify_user_{Path(where).stem}_{hashlib.sha256(where.encode()).hexdigest()[:8]}"
+
+
 def _import_file(file: Path) -> ModuleType | Broken:
-    name = f"verify_user_{file.stem}"
+    name = module_name(str(file))
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         return Broken(str(file), "not a Python module")

@@ -14,8 +14,9 @@ from verify import results as results_file
 from verify.assess import assess
 from verify.errors import InputError
 from verify.ledger import Ledger
-from verify.registry import discover
-from verify.runner import Progress, Settings, execute, make_plan
+from verify.pools import make_pool
+from verify.registry import Registry, discover
+from verify.runner import WHOLE, Outcomes, Part, Plan, Progress, Settings, execute, make_plan
 
 RESULTS = "results.json"
 LEDGER = "ledger.sqlite"
@@ -53,12 +54,7 @@ def run(
         OSError: if the disk fills up; finished chunks stay in the ledger.
     """
     started, clock = datetime.now(UTC), time.monotonic()
-    registry = discover(settings.folders)
-    statements = registry.select(patterns)
-    plan = make_plan(statements, settings)
-    _writable(folder)
-    with Ledger(folder / LEDGER) as ledger:
-        outcomes = execute(plan, registry, ledger, resume=resume, progress=progress)
+    registry, plan, outcomes = _executed(patterns, settings, folder, resume, progress, WHOLE)
     reports = assess(plan, outcomes)
     times = {
         "started": started.isoformat(timespec="seconds"),
@@ -73,6 +69,89 @@ def run(
 
         files += write_reports(results, folder)
     return Run(results, tuple(files))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a part of a run left in its ledger: chunks at hand, and for each task that failed how it did."""
+
+    chunks: int
+    errors: dict[str, str]
+    capped: bool
+    interrupted: bool
+    ledger: Path
+
+
+def draw_part(
+    patterns: Sequence[str],
+    settings: Settings,
+    folder: Path,
+    part: Part,
+    *,
+    resume: bool = False,
+    progress: Progress = lambda statement, done, total: None,
+) -> Drawn:
+    """Draw one part of the chunks of a run into the ledger of `folder`, and judge nothing.
+
+    The ledgers of all parts, merged, are what `run` with `resume` needs.
+
+    Args:
+        patterns: ids or shell patterns, as for `run`; the same for all parts.
+        settings: as for `run`; the same for all parts but for the workers.
+        folder: created where it is missing.
+        part: which part.
+        resume: take finished chunks from the folder's ledger.
+        progress: called after each chunk.
+
+    Raises:
+        InputError, OSError: as `run` does.
+    """
+    _, _, outcomes = _executed(patterns, settings, folder, resume, progress, part)
+    errors = {f"{place[0]} at {place[1]}": text for (_, place), text in outcomes.errors.items()}
+    drawn = sum(len(tallies) for tallies in outcomes.tallies.values())
+    return Drawn(drawn, errors, outcomes.capped, outcomes.interrupted, folder / LEDGER)
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a merge did: chunks and pictures that came in, those that were there, and the ledger."""
+
+    added: int
+    known: int
+    ledger: Path
+
+
+def merge_ledgers(folder: Path, sources: Sequence[Path]) -> Merged:
+    """Put the ledgers of several runs into that of `folder`, beside what it has.
+
+    Args:
+        folder: created where it is missing.
+        sources: folders of runs, or ledger files.
+
+    Raises:
+        InputError: if one cannot be read, or two differ about the same chunk; nothing has been merged then.
+        OSError: if the ledger of `folder` cannot be written.
+    """
+    files = [source / LEDGER if source.is_dir() else source for source in sources]
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"there is no ledger {file}; give the folder of a run, or its ledger.sqlite")
+    _writable(folder)
+    with Ledger(folder / LEDGER) as ledger:
+        return Merged(*ledger.take(files), folder / LEDGER)
+
+
+def _executed(
+    patterns: Sequence[str], settings: Settings, folder: Path, resume: bool, progress: Progress, part: Part
+) -> tuple[Registry, Plan, Outcomes]:
+    registry = discover(settings.folders)
+    statements = registry.select(patterns)
+    with make_pool(settings.workers) as pool:
+        plan = make_plan(statements, settings, pool.backend(settings.backend))
+        _writable(folder)
+        with Ledger(folder / LEDGER) as ledger:
+            outcomes = execute(plan, registry, ledger, pool, resume=resume, progress=progress, part=part)
+    return registry, plan, outcomes
 
 
 def _writable(folder: Path) -> None:

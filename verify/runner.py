@@ -6,33 +6,30 @@ the machine is or how many workers it has. A time budget only caps a run; a capp
 
 from __future__ import annotations
 
-import hashlib
-import importlib
 import re
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from verify import worker
 from verify.asymptotics import Scaling
-from verify.backends import get_backend
+from verify.code import code_of, fingerprint
 from verify.data import Dataset
 from verify.errors import InputError
-from verify.executors import make_executor
 from verify.ledger import ChunkKey, Ledger, picture_key
+from verify.pools import Pool, parse_workers
 from verify.registry import Registry
 from verify.sampling import Tally, merge
-from verify.statements import Check, Control, Kind, Picture, Point, Statement
+from verify.statements import Check, Control, Kind, Picture, Point, Sampler, Statement
 from verify.worker import Place, Surroundings, sampler_at
 
 DEFAULT_LEVEL = 1e-3
-# A chunk that was under way this many times when a worker died is taken to be what kills it.
-_MAX_DEATHS = 2
+# How often a pool with nothing to show for is asked whether it is still there.
+_LOOK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -67,16 +64,44 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Part `number` of `of` about equal ones of the chunks of a run, for one of several machines."""
+
+    number: int = 1
+    of: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Part:
+        """Read `I/M`.
+
+        Raises:
+            InputError: unless 1 <= I <= M.
+        """
+        match = re.fullmatch(r"(\d+)/(\d+)", text)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
+            raise InputError(f"got part {text!r}; expected I/M with 1 <= I <= M, for example 2/3")
+        return cls(int(match[1]), int(match[2]))
+
+    def has(self, place: int) -> bool:
+        """Whether what stands at `place` belongs to it."""
+        return place % self.of == self.number - 1
+
+
+WHOLE = Part()
+
+
+@dataclass(frozen=True)
 class Settings:
     """What a run is asked for.
 
+    `workers` is a number of processes or the address of a Dask scheduler, see `verify.pools.parse_workers`.
     `epsilon` and `slope`, where given, replace those of every grid. `level` is the probability, over the whole
     run, of any wrong *holds* or *violated* on statistical evidence.
     """
 
     seed: int = 0
     budget: Budget = Budget()
-    workers: int = 1
+    workers: int | str = 1
     backend: str = "auto"
     epsilon: float | None = None
     slope: float | None = None
@@ -87,8 +112,7 @@ class Settings:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise InputError(f"got seed {self.seed}; expected a whole number from 0")
-        if self.workers < 1:
-            raise InputError(f"got {self.workers} workers; expected at least 1")
+        parse_workers(str(self.workers))
         if self.epsilon is not None and not 0 < self.epsilon < 1:
             raise InputError(f"got epsilon {self.epsilon:g}; expected a number strictly between 0 and 1")
         if self.slope is not None and (self.slope == 1 or not abs(self.slope) < float("inf")):
@@ -152,13 +176,6 @@ class Plan:
         """Level of a single comparison: the run's level split evenly (Bonferroni)."""
         return self.settings.level / max(1, self.comparisons)
 
-    @property
-    def pieces(self) -> int:
-        """Number of chunks, steps, findings and pictures."""
-        singles = sum(len(item.steps) + len(item.findings) for item in self.statements)
-        singles += sum(len(pictures_of(item, self.settings)) for item in self.statements)
-        return singles + sum(task.chunks for task in self.tasks)
-
 
 def sites(check: Check, settings: Settings, control: Control | None = None) -> tuple[Site, ...]:
     """The points of a check, or of one of its controls, under the run's settings; each once.
@@ -195,14 +212,17 @@ def _adjusted(point: Point, settings: Settings) -> Point:
     return point.but(**changes) if changes else point
 
 
-def make_plan(statements: Sequence[Statement], settings: Settings) -> Plan:
+def make_plan(statements: Sequence[Statement], settings: Settings, backend: str) -> Plan:
     """Lay out a run.
 
+    Args:
+        statements: those that were chosen.
+        settings: what the run is asked for.
+        backend: the name of the array backend that the workers have.
+
     Raises:
-        InputError: if the backend is not available, or data are given and no chosen statement has a check for
-            data.
+        InputError: if data are given and no chosen statement has a check for data.
     """
-    backend = get_backend(settings.backend).name
     if settings.data is not None:
         fitting = [item for item in statements if any(sites(check, settings) for check in item.checks)]
         if not fitting:
@@ -245,28 +265,33 @@ class _Piece:
 Progress = Callable[[str, int, int], None]
 
 
-def execute(plan: Plan, registry: Registry, ledger: Ledger, *, resume: bool, progress: Progress) -> Outcomes:
+def execute(
+    plan: Plan, registry: Registry, ledger: Ledger, pool: Pool, *, resume: bool, progress: Progress, part: Part = WHOLE
+) -> Outcomes:
     """Do the work of a plan.
 
     Args:
         plan: what to do.
         registry: where the statements came from.
         ledger: receives every finished chunk and picture.
+        pool: does it.
         resume: take what the ledger has instead of computing it again.
         progress: called after each piece with the statement, pieces done, and pieces in all.
+        part: which of the chunks to do; other pieces are done only with the whole.
 
     Returns:
         What was obtained. A piece that raised is recorded under `errors` and stops only its own task.
 
     Raises:
-        OSError: if the ledger cannot be written; what was written before stays.
+        InputError: if the workers cannot do it.
+        OSError: if the ledger cannot be written, or the workers are lost; what was written before stays.
     """
     outcomes = Outcomes()
     found: dict[tuple[str, Point], dict[int, Tally]] = defaultdict(dict)
     queue: deque[_Piece] = deque()
     done = 0
-    code = _code_hash(plan, registry)
-    for piece in _pieces(plan, code):
+    pieces = list(_pieces(plan, part))
+    for piece in pieces:
         stored = ledger.read(piece.key) if resume and piece.key else None
         if stored is None:
             queue.append(piece)
@@ -278,7 +303,7 @@ def execute(plan: Plan, registry: Registry, ledger: Ledger, *, resume: bool, pro
             outcomes.pictures[where] = stored[0]
         outcomes.seconds[piece.owner] += stored[1]
         done += 1
-        progress(piece.owner, done, plan.pieces)
+        progress(piece.owner, done, len(pieces))
     deadline = None if plan.settings.budget.seconds is None else time.monotonic() + plan.settings.budget.seconds
 
     def settle(piece: _Piece, future: Future[Any]) -> None:
@@ -301,11 +326,16 @@ def execute(plan: Plan, registry: Registry, ledger: Ledger, *, resume: bool, pro
         if piece.key is not None:
             ledger.write(piece.key, result, seconds)
 
+    if queue:
+        # Absolute, for workers elsewhere have another working folder.
+        folders = tuple(str(Path(folder).resolve()) for folder in plan.settings.folders)
+        surroundings = Surroundings(folders, plan.settings.seed, plan.backend, plan.settings.data)
+        pool.open(surroundings, fingerprint(registry, (item.id for item in plan.statements)))
     try:
-        for piece, future in _completed(plan, queue, outcomes, deadline):
+        for piece, future in _completed(pool, queue, outcomes, deadline):
             settle(piece, future)
             done += 1
-            progress(piece.owner, done, plan.pieces)
+            progress(piece.owner, done, len(pieces))
     except KeyboardInterrupt:
         outcomes.interrupted = True
     for where, chunks in found.items():
@@ -314,56 +344,60 @@ def execute(plan: Plan, registry: Registry, ledger: Ledger, *, resume: bool, pro
 
 
 def _completed(
-    plan: Plan, queue: deque[_Piece], outcomes: Outcomes, deadline: float | None
+    pool: Pool, queue: deque[_Piece], outcomes: Outcomes, deadline: float | None
 ) -> Iterator[tuple[_Piece, Future[Any]]]:
-    """Feed the executor and yield finished pieces; replaces a pool whose worker died."""
-    settings = plan.settings
-    surroundings = Surroundings(settings.folders, settings.seed, plan.backend, settings.data)
-    deaths: dict[tuple[str, Any], int] = defaultdict(int)
-    executor: Executor | None = None
+    """Feed the pool and yield finished pieces.
+
+    A death of a worker may take along pieces that did not cause it. Those that were under way are each tried once more,
+    with nothing beside them; who dies alone is to blame.
+    """
+    suspects: deque[_Piece] = deque()
     running: dict[Future[Any], _Piece] = {}
-    try:
-        while queue or running:
-            if executor is None:
-                executor = make_executor(settings.workers, worker.initialise, (surroundings,))
-            while queue and len(running) < 2 * settings.workers:
-                if deadline is not None and time.monotonic() > deadline and queue[0].label[0] == "chunk":
-                    outcomes.capped = True
-                    # Steps, findings and pictures are not sampled: they are not what a cap on the time is for.
-                    singles = [piece for piece in queue if piece.label[0] != "chunk"]
-                    queue.clear()
-                    queue.extend(singles)
-                    continue
-                piece = queue.popleft()
-                kind, where = piece.label
-                if kind == "chunk" and (kind, where[:2]) in outcomes.errors:
-                    continue
-                call, arguments = piece.call
-                running[executor.submit(call, *arguments)] = piece
-            if not running:
-                continue
-            ready, _ = wait(running, return_when=FIRST_COMPLETED)
-            broken = [future for future in ready if isinstance(future.exception(), BrokenProcessPool)]
-            if broken:
-                executor.shutdown(wait=False, cancel_futures=True)
-                executor = None
-                # Any of the pieces under way may have been the cause: each gets one more try on its own.
-                for future, piece in running.items():
-                    if future.done() and not isinstance(future.exception(), BrokenProcessPool):
-                        yield piece, future
-                        continue
-                    deaths[piece.label] += 1
-                    if deaths[piece.label] >= _MAX_DEATHS:
-                        yield piece, _failed(RuntimeError("the worker process died while computing this"))
-                    else:
-                        queue.appendleft(piece)
-                running.clear()
-                continue
-            for future in ready:
-                yield running.pop(future), future
-    finally:
-        if executor is not None:
-            executor.shutdown(wait=False, cancel_futures=True)
+    alone: _Piece | None = None
+    while queue or suspects or running:
+        if deadline is not None and time.monotonic() > deadline and any(_is_chunk(piece) for piece in queue):
+            outcomes.capped = True
+            # Steps, findings and pictures are not sampled: they are not what a cap on the time is for.
+            singles = [piece for piece in queue if not _is_chunk(piece)]
+            queue.clear()
+            queue.extend(singles)
+        while not suspects and queue and alone is None and len(running) < pool.backlog:
+            piece = queue.popleft()
+            if not _is_given_up(piece, outcomes):
+                running[pool.submit(piece.call[0], *piece.call[1])] = piece
+        if suspects and not running:
+            alone = suspects.popleft()
+            if _is_given_up(alone, outcomes):
+                alone = None
+            else:
+                running[pool.submit(alone.call[0], *alone.call[1])] = alone
+        if not running:
+            continue
+        ready, _ = wait(running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+        if not ready:
+            pool.check()
+        for future in ready:
+            piece = running.pop(future)
+            if pool.again(future):
+                (suspects if piece is alone else queue).appendleft(piece)
+            elif not pool.died(future):
+                yield piece, future
+            elif piece is alone:
+                yield piece, _failed(RuntimeError("the worker process died while computing this"))
+            else:
+                suspects.append(piece)
+            if piece is alone:
+                alone = None
+
+
+def _is_chunk(piece: _Piece) -> bool:
+    return piece.label[0] == "chunk"
+
+
+def _is_given_up(piece: _Piece, outcomes: Outcomes) -> bool:
+    """Whether it is a chunk of a task of which another one failed."""
+    kind, where = piece.label
+    return _is_chunk(piece) and (kind, where[:2]) in outcomes.errors
 
 
 def _failed(error: Exception) -> Future[Any]:
@@ -372,17 +406,19 @@ def _failed(error: Exception) -> Future[Any]:
     return future
 
 
-def _pieces(plan: Plan, code: str) -> Iterator[_Piece]:
-    """All work: first that of the calibrations, then that of the other statements."""
+def _pieces(plan: Plan, part: Part) -> Iterator[_Piece]:
+    """All work of a part: first that of the calibrations, then that of the other statements."""
     calibrations = {item.id for item in plan.statements if item.kind is Kind.CALIBRATION}
     for first in (True, False):
         statements = [item for item in plan.statements if (item.id in calibrations) is first]
         tasks = [task for task in plan.tasks if (task.place.statement in calibrations) is first]
-        yield from _pieces_of(statements, tasks, plan, code)
+        if part == WHOLE:
+            yield from _singles(statements, plan)
+        yield from _chunks(tasks, plan, part)
 
 
-def _pieces_of(statements: Sequence[Statement], tasks: Sequence[Task], plan: Plan, code: str) -> Iterator[_Piece]:
-    """Steps, findings and pictures; then one chunk of each task in turn, so that a capped run has looked everywhere."""
+def _singles(statements: Sequence[Statement], plan: Plan) -> Iterator[_Piece]:
+    """Steps, findings and pictures."""
     for item in statements:
         for index in range(len(item.steps)):
             yield _Piece(item.id, ("step", (item.id, index)), (worker.decide_step, (item.id, index)))
@@ -390,33 +426,25 @@ def _pieces_of(statements: Sequence[Statement], tasks: Sequence[Task], plan: Pla
             yield _Piece(item.id, ("finding", (item.id, index)), (worker.compute_finding, (item.id, index)))
         for index, picture in enumerate(pictures_of(item, plan.settings)):
             call = (worker.compute_picture, (item.id, index))
-            yield _Piece(item.id, ("picture", (item.id, index)), call, picture_key(item.id, picture.id, code))
+            key = picture_key(item.id, picture.id, code_of(picture.compute))
+            yield _Piece(item.id, ("picture", (item.id, index)), call, key)
+
+
+def _chunks(tasks: Sequence[Task], plan: Plan, part: Part) -> Iterator[_Piece]:
+    """One chunk of each task in turn, so that a capped run has looked everywhere."""
     digest = plan.settings.data.digest if plan.settings.data else ""
+    codes = {task.sampler: code_of(_sampler(plan, task.place).draw) for task in tasks}
     for chunk in range(max((task.chunks for task in tasks), default=0)):
-        for task in tasks:
-            if chunk < task.chunks:
+        for number, task in enumerate(tasks):
+            if chunk < task.chunks and part.has(number + chunk):
+                context = f"{plan.backend} {digest}"
                 key = ChunkKey(
-                    task.sampler, task.point.key, plan.settings.seed, chunk, f"{plan.backend} {digest}", code
-                )
+                    task.sampler, task.point.key, plan.settings.seed, chunk, context, codes[task.sampler]
+                )  # fmt: skip
                 label = ("chunk", (task.sampler, task.point, chunk))
                 yield _Piece(task.place.statement, label, (worker.draw_chunk, (task.place, task.point, chunk)), key)
 
 
-def _code_hash(plan: Plan, registry: Registry) -> str:
-    """Hash of the code that chunks depend on: the engine, and every package or file that holds a statement."""
-    roots = {Path(__file__).parent}
-    for item in plan.statements:
-        module = registry.modules[item.id]
-        file = Path(module) if module.endswith(".py") else None
-        if file is None:
-            package = importlib.import_module(module.split(".")[0])
-            roots.add(Path(str(package.__file__)).parent)
-        else:
-            roots.add(file)
-    digest = hashlib.sha256()
-    for root in sorted(roots):
-        files = sorted(root.rglob("*.py")) if root.is_dir() else [root]
-        for file in files:
-            if "report" not in file.parts and file.name not in ("cli.py", "__main__.py"):
-                digest.update(file.read_bytes())
-    return digest.hexdigest()
+def _sampler(plan: Plan, place: Place) -> Sampler:
+    (statement,) = (item for item in plan.statements if item.id == place.statement)
+    return sampler_at(statement.checks[place.check], place.control)

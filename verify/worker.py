@@ -36,26 +36,41 @@ class Place:
     control: int | None = None
 
 
-@dataclass
-class _State:
+@dataclass(frozen=True)
+class State:
+    """What a worker makes of its surroundings."""
+
     surroundings: Surroundings
     registry: Registry
     backend: Backend
-    limits: Any
 
 
-_state: _State | None = None
+_state: State | None = None
+
+
+def prepare(surroundings: Surroundings) -> State:
+    """Find the statements and the backend.
+
+    Raises:
+        InputError: if a folder of statements is not there, or the backend is not available.
+    """
+    return State(surroundings, discover(surroundings.folders), get_backend(surroundings.backend))
+
+
+def use(state: State) -> None:
+    """Compute from now on with `state`, in all of this process."""
+    global _state
+    _state = state
 
 
 def initialise(surroundings: Surroundings) -> None:
-    """Prepare this process.
+    """Prepare this process, for good.
 
     BLAS gets one thread: the workers are the parallelism, and the rounding of a product must not depend on how
     many there are.
     """
-    global _state
-    limits = threadpool_limits(1)
-    _state = _State(surroundings, discover(surroundings.folders), get_backend(surroundings.backend), limits)
+    threadpool_limits(1)
+    use(prepare(surroundings))
 
 
 def sampler_at(check: Check, control: int | None) -> Sampler:
@@ -112,7 +127,7 @@ def compute_picture(statement: str, index: int) -> tuple[dict[str, Any], float]:
     return drawing.to_dict(), time.perf_counter() - start
 
 
-def _ready() -> _State:
+def _ready() -> State:
     if _state is None:
         raise RuntimeError("initialise() has not run in this process")
     return _state

@@ -1,0 +1,269 @@
+"""The workers of a Dask cluster that exists already, as a pool; `docs/clusters.md` says how to start one.
+
+Nothing is installed on the scheduler. A worker that knows nothing of a run answers its first piece with `Unprepared`,
+and is then sent what it needs, once: so it is with workers that join later, or come back after a crash.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextlib import suppress
+from typing import Any
+
+from distributed import Client, KilledWorker, get_worker
+from threadpoolctl import ThreadpoolController
+
+from verify import worker
+from verify.backends import get_backend
+from verify.code import Fingerprint, fingerprint
+from verify.errors import InputError
+from verify.pools import Pool
+from verify.worker import Surroundings
+
+ANSWER_SECONDS = 15.0
+"""The scheduler must answer in this time, and have a worker."""
+
+PATIENCE_SECONDS = 600.0
+"""A run that has had no worker at all for so long ends; what is finished is kept."""
+
+_LOG = logging.getLogger("distributed.client")
+_LOOK_SECONDS = 1.0
+_EACH = 2  # pieces at a worker: the next is there when one is done
+_RUNS_KEPT = 4  # by a worker: of a client that was killed nobody says that it has gone
+
+
+class Unprepared(Exception):
+    """A worker has not been told about the run yet; the arguments are its address and its identity."""
+
+
+class WorkerDied(Exception):
+    """The worker that a piece was given to has gone."""
+
+
+class ClusterPool(Pool):
+    """Workers of the Dask cluster whose scheduler is at `address`, which is `HOST:PORT`.
+
+    Each piece is given to one worker, so that it is known which pieces a lost worker had: Dask's own way, to try them
+    elsewhere until `allowed-failures` workers are lost, would let one bad chunk kill several workers, and blame others.
+
+    Raises:
+        InputError: if no scheduler answers there, or it has no worker.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = f"tcp://{address}"
+        # What goes wrong is said once, by the exceptions of this class.
+        self._logged = _LOG.level
+        _LOG.setLevel(logging.CRITICAL)
+        try:
+            self._client = Client(self._address, timeout=ANSWER_SECONDS, set_as_default=False)
+        except (OSError, TimeoutError) as error:
+            raise InputError(
+                f"no Dask scheduler answers at {self._address} ({error}); start one with `dask scheduler`, or mend "
+                "the address"
+            ) from None
+        try:
+            self._client.wait_for_workers(1, timeout=ANSWER_SECONDS)
+        except TimeoutError:
+            self._client.close()
+            raise InputError(
+                f"the Dask scheduler at {self._address} has no workers; start some with "
+                f"`dask worker {self._address} --nthreads 1`"
+            ) from None
+        self._run: tuple[str, Surroundings, Fingerprint] | None = None
+        self._prepared: set[str] = set()
+        # What each worker is at: futures of ours with those of Dask.
+        self._given: dict[str, dict[Future[Any], Any]] = {}
+        self._looked = self._seen = time.monotonic()
+        self._look()
+
+    def backend(self, name: str) -> str:
+        """See `Pool`."""
+        answers = self._client.run(_backend, name, on_error="return")
+        found: dict[str, list[str]] = {}
+        for address, answer in answers.items():
+            if isinstance(answer, BaseException):
+                raise InputError(_unusable(address, answer))
+            found.setdefault(answer, []).append(address)
+        failed = [
+            f"{address}: {answer[1:]}" for answer, where in found.items() for address in where if answer[0] == "!"
+        ]
+        if failed:
+            raise InputError(f"backend {name} is not there on all workers; {failed[0]}")
+        if len(found) > 1:
+            lists = "; ".join(f"{answer} on {', '.join(sorted(where))}" for answer, where in sorted(found.items()))
+            raise InputError(f"backend {name} means {lists}; choose with --backend numpy, or use workers of one kind")
+        return next(iter(found))
+
+    def open(self, surroundings: Surroundings, expected: Fingerprint) -> None:
+        """See `Pool`."""
+        self._run = uuid.uuid4().hex, surroundings, expected
+        answers = self._client.run(prepare, *self._run, on_error="return")
+        for address, answer in answers.items():
+            if isinstance(answer, BaseException):
+                raise InputError(_unusable(address, answer))
+            if answer:
+                raise InputError(f"the worker {address} {answer}")
+
+    @property
+    def backlog(self) -> int:
+        """See `Pool`; workers may come and go."""
+        if time.monotonic() - self._looked > _LOOK_SECONDS:
+            self._look()
+        return _EACH * max(1, len(self._given))
+
+    def submit(self, call: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """See `Pool`; the worker with the least to do gets it. Waits where there is none at present."""
+        assert self._run is not None, "open() comes first"
+        future: Future[Any] = Future()
+        while not self._given:
+            time.sleep(_LOOK_SECONDS)
+            self.check()
+        address = min(self._given, key=lambda name: len(self._given[name]))
+        inner = self._client.submit(
+            compute, self._run[0], call, arguments, pure=False, workers=[address], allow_other_workers=False
+        )
+        self._given[address][future] = inner
+        self._client.loop.add_callback(_pass_on, inner, future)
+        return future
+
+    def again(self, future: Future[Any]) -> bool:
+        """See `Pool`."""
+        for given in self._given.values():
+            given.pop(future, None)
+        error = future.exception()
+        if isinstance(error, ConnectionError):
+            raise ConnectionError(f"the Dask scheduler at {self._address} was lost")
+        if not isinstance(error, Unprepared):
+            return False
+        assert self._run is not None
+        address, identity = error.args
+        if identity in self._prepared:
+            return True
+        try:
+            answer = self._client.run(prepare, *self._run, workers=[address], on_error="return").get(address)
+        except (OSError, ValueError):
+            return True  # that worker has gone again
+        if isinstance(answer, BaseException) and not isinstance(answer, OSError):
+            raise OSError(_unusable(address, answer))
+        if isinstance(answer, str) and answer:
+            raise OSError(f"the worker {address}, which came later, {answer}")
+        self._prepared.add(identity)
+        return True
+
+    def died(self, future: Future[Any]) -> bool:
+        """See `Pool`; a worker that came back at the same address before it was missed is Dask's to notice."""
+        return isinstance(future.exception(), WorkerDied | KilledWorker)
+
+    def check(self) -> None:
+        """See `Pool`."""
+        self._look()
+        if time.monotonic() - self._seen > PATIENCE_SECONDS:
+            raise OSError(f"the Dask scheduler at {self._address} has had no worker for {PATIENCE_SECONDS:g} s")
+
+    def _look(self) -> None:
+        """See which workers there are, and give up what was given to those that have gone."""
+        try:
+            present = set(self._client.nthreads())
+        except (OSError, TimeoutError):
+            raise ConnectionError(f"the Dask scheduler at {self._address} was lost") from None
+        self._looked = time.monotonic()
+        if present:
+            self._seen = self._looked
+        for address in present - self._given.keys():
+            self._given[address] = {}
+        for address in self._given.keys() - present:
+            for future, inner in self._given.pop(address).items():
+                with suppress(InvalidStateError):  # finished at the last moment
+                    future.set_exception(WorkerDied())
+                inner.cancel()
+
+    def close(self) -> None:
+        """See `Pool`."""
+        if self._client.status == "running":
+            self._client.cancel([inner for given in self._given.values() for inner in given.values()])
+            if self._run is not None:
+                self._client.run(forget, self._run[0], on_error="ignore")
+        self._client.close()
+        _LOG.setLevel(self._logged)
+
+
+async def _pass_on(inner: Any, future: Future[Any]) -> None:
+    """Hand the outcome of a future of Dask on to one of ours, unless that was given up."""
+    try:
+        result = await inner
+    except CancelledError:
+        outcome: BaseException = ConnectionError()
+    except Exception as error:
+        outcome = error
+    else:
+        with suppress(InvalidStateError):
+            future.set_result(result)
+        return
+    with suppress(InvalidStateError):
+        future.set_exception(outcome)
+
+
+def _unusable(address: str, error: BaseException) -> str:
+    return (
+        f"the worker {address} cannot be used ({type(error).__name__}: {error}); install the same verify there, "
+        "and restart the worker"
+    )
+
+
+# What follows runs on the workers. One piece at a time in a process, whatever its threads: see LocalPool.
+_computing = threading.Lock()
+_states: dict[str, tuple[worker.State, ThreadpoolController]] = {}
+
+
+def _backend(name: str) -> str:
+    """Name of the backend, or after a `!` why it is not there."""
+    try:
+        return get_backend(name).name
+    except InputError as error:
+        return f"!{error}"
+
+
+def prepare(run: str, surroundings: Surroundings, expected: Fingerprint) -> str:
+    """Get this process ready for a run.
+
+    Returns:
+        What stands against it: a clause whose subject is the worker. Empty if nothing does.
+    """
+    try:
+        state = worker.prepare(surroundings)
+    except InputError as error:
+        return f"cannot find what the run needs: {error}"
+    wrong = expected.against(fingerprint(state.registry, expected.statements))
+    if wrong:
+        return wrong
+    while len(_states) >= _RUNS_KEPT:
+        _states.pop(next(iter(_states)), None)
+    _states[run] = state, ThreadpoolController()
+    return ""
+
+
+def forget(run: str) -> None:
+    """Let go of a run."""
+    _states.pop(run, None)
+
+
+def compute(run: str, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """One piece.
+
+    Raises:
+        Unprepared: if this process knows nothing of the run.
+    """
+    with _computing:
+        known = _states.get(run)
+        if known is None:
+            raise Unprepared(get_worker().address, get_worker().id)
+        state, threads = known
+        worker.use(state)
+        with threads.limit(limits=1):
+            return call(*arguments)
