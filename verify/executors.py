@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from typing import Any
@@ -37,4 +39,17 @@ def make_executor(workers: int, initializer: Callable[..., None], arguments: Seq
         initializer(*arguments)
         return SerialExecutor()
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=initializer, initargs=tuple(arguments))
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(initializer, arguments))
+
+
+def _start(initializer: Callable[..., None], arguments: Sequence[Any]) -> None:
+    """Begin a worker process: one whose parent was killed would wait for work for ever, so it ends with it."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    initializer(*arguments)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

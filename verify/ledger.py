@@ -162,8 +162,15 @@ def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
             (mark,) = db.execute("PRAGMA application_id").fetchone()
             if mark != _APPLICATION_ID:
                 raise InputError(f"{path} is not a ledger of verify")
-            yield from db.execute(f"SELECT {_KEY}, tally, seconds FROM chunks")
-    except sqlite3.Error as error:
+            # SQLite reads a file that was cut short without a complaint, and gives nothing for what is missing.
+            (state,) = db.execute("PRAGMA integrity_check(1)").fetchone()
+            if state != "ok":
+                raise InputError(f"the ledger {path} is broken ({state}); leave it out")
+            for row in db.execute(f"SELECT {_KEY}, tally, seconds FROM chunks"):
+                if not isinstance(json.loads(row[-2]), dict):
+                    raise InputError(f"the ledger {path} is broken ({_short(row[-2])} is no tally); leave it out")
+                yield row
+    except (sqlite3.Error, json.JSONDecodeError, TypeError) as error:
         raise InputError(f"the ledger {path} cannot be read ({error}); leave it out") from None
 
 
