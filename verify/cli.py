@@ -292,7 +292,8 @@ def volumes_command(data: str, workers: str | None, as_json: bool, **options: An
     from verify.data import read_arrays
     from verify.volume.angular import volumes
 
-    found = volumes(*read_arrays(data), workers=_processes(workers), **options)
+    processes = _processes(workers)
+    found = volumes(*read_arrays(data), workers=processes, **options)
     click.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False) if as_json else repr(found))
     return 0
 

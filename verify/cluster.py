@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from distributed import Client, KilledWorker, get_worker
@@ -42,13 +43,27 @@ class Unprepared(Exception):
 
 
 class WorkerDied(Exception):
-    """The worker that a piece was given to has gone."""
+    """The worker has gone that a piece was given to."""
+
+
+class Displaced(Exception):
+    """The worker has gone that a piece was to be given to."""
+
+
+@dataclass
+class _Alone:
+    """A piece that has a worker for itself, once that has done what it was given before."""
+
+    future: Future[Any]
+    call: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    is_given: bool = False
 
 
 class ClusterPool(Pool):
     """Workers of the Dask cluster whose scheduler is at `address`, which is `HOST:PORT`.
 
-    Each piece is given to one worker, so that it is known which pieces a lost worker had: Dask's own way, to try them
+    Each piece is given to one worker, so that it is known what a lost worker had. Dask's own way, to try all of that
     elsewhere until `allowed-failures` workers are lost, would let one bad chunk kill several workers, and blame others.
 
     Raises:
@@ -57,12 +72,18 @@ class ClusterPool(Pool):
 
     def __init__(self, address: str) -> None:
         self._address = f"tcp://{address}"
+        self._run: tuple[str, Surroundings, Fingerprint] | None = None
+        self._prepared: set[str] = set()
+        # What each worker has to do: futures of ours with those of Dask.
+        self._given: dict[str, dict[Future[Any], Any]] = {}
+        self._alone: dict[str, _Alone] = {}
         # What goes wrong is said once, by the exceptions of this class.
         self._logged = _LOG.level
         _LOG.setLevel(logging.CRITICAL)
         try:
             self._client = Client(self._address, timeout=ANSWER_SECONDS, set_as_default=False)
         except (OSError, TimeoutError) as error:
+            _LOG.setLevel(self._logged)
             raise InputError(
                 f"no Dask scheduler answers at {self._address} ({error}); start one with `dask scheduler`, or mend "
                 "the address"
@@ -70,75 +91,110 @@ class ClusterPool(Pool):
         try:
             self._client.wait_for_workers(1, timeout=ANSWER_SECONDS)
         except TimeoutError:
-            self._client.close()
+            self.close()
             raise InputError(
                 f"the Dask scheduler at {self._address} has no workers; start some with "
                 f"`dask worker {self._address} --nthreads 1`"
             ) from None
-        self._run: tuple[str, Surroundings, Fingerprint] | None = None
-        self._prepared: set[str] = set()
-        # What each worker is at: futures of ours with those of Dask.
-        self._given: dict[str, dict[Future[Any], Any]] = {}
         self._looked = self._seen = time.monotonic()
         self._look()
 
     def backend(self, name: str) -> str:
         """See `Pool`."""
-        answers = self._client.run(_backend, name, on_error="return")
-        found: dict[str, list[str]] = {}
-        for address, answer in answers.items():
+        answers = self._ask(_backend, name)
+        kinds: dict[str, list[str]] = {}
+        for address, (found, reason) in sorted(answers.items()):
+            if reason:
+                raise InputError(f"backend {name} is not there on all workers; {address}: {reason}")
+            kinds.setdefault(found, []).append(address)
+        if len(kinds) > 1:
+            lists = "; ".join(f"{found} on {', '.join(where)}" for found, where in sorted(kinds.items()))
+            raise InputError(f"backend {name} means {lists}; choose with --backend numpy, or use workers of one kind")
+        return next(iter(kinds))
+
+    def _ask(self, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+        """Answers of all workers, by address, less those that have gone meanwhile.
+
+        Raises:
+            InputError: if one cannot answer, or none is left.
+        """
+        answers = self._client.run(function, *arguments, on_error="return")
+        present = {address: answer for address, answer in answers.items() if not isinstance(answer, OSError)}
+        for address, answer in present.items():
             if isinstance(answer, BaseException):
                 raise InputError(_unusable(address, answer))
-            found.setdefault(answer, []).append(address)
-        failed = [
-            f"{address}: {answer[1:]}" for answer, where in found.items() for address in where if answer[0] == "!"
-        ]
-        if failed:
-            raise InputError(f"backend {name} is not there on all workers; {failed[0]}")
-        if len(found) > 1:
-            lists = "; ".join(f"{answer} on {', '.join(sorted(where))}" for answer, where in sorted(found.items()))
-            raise InputError(f"backend {name} means {lists}; choose with --backend numpy, or use workers of one kind")
-        return next(iter(found))
+        if not present:
+            raise InputError(f"all workers of the Dask scheduler at {self._address} have gone; start some anew")
+        return present
 
     def open(self, surroundings: Surroundings, expected: Fingerprint) -> None:
         """See `Pool`."""
         self._run = uuid.uuid4().hex, surroundings, expected
-        answers = self._client.run(prepare, *self._run, on_error="return")
-        for address, answer in answers.items():
-            if isinstance(answer, BaseException):
-                raise InputError(_unusable(address, answer))
-            if answer:
-                raise InputError(f"the worker {address} {answer}")
+        for address, wrong in self._ask(prepare, *self._run).items():
+            if wrong:
+                raise InputError(f"the worker {address} {wrong}")
 
     @property
     def backlog(self) -> int:
         """See `Pool`; workers may come and go."""
         if time.monotonic() - self._looked > _LOOK_SECONDS:
             self._look()
-        return _EACH * max(1, len(self._given))
+        return max(1, _EACH * (len(self._given) - len(self._alone)) + len(self._alone))
 
     def submit(self, call: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """See `Pool`; the worker with the least to do gets it. Waits where there is none at present."""
-        assert self._run is not None, "open() comes first"
+        self._await_worker()
         future: Future[Any] = Future()
+        shared = [address for address in self._given if address not in self._alone] or list(self._given)
+        self._give(min(shared, key=lambda address: len(self._given[address])), future, call, arguments)
+        return future
+
+    def submit_alone(self, call: Callable[..., Any], *arguments: Any) -> Future[Any] | None:
+        """See `Pool`; a worker is kept for it."""
+        self._await_worker()
+        shared = [address for address in self._given if address not in self._alone]
+        if not shared:
+            return None
+        address = min(shared, key=lambda address: len(self._given[address]))
+        future: Future[Any] = Future()
+        self._alone[address] = _Alone(future, call, arguments)
+        self._give_alone(address)
+        return future
+
+    def _await_worker(self) -> None:
         while not self._given:
             time.sleep(_LOOK_SECONDS)
             self.check()
-        address = min(self._given, key=lambda name: len(self._given[name]))
+
+    def _give(self, address: str, future: Future[Any], call: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        assert self._run is not None, "open() comes first"
         inner = self._client.submit(
             compute, self._run[0], call, arguments, pure=False, workers=[address], allow_other_workers=False
         )
         self._given[address][future] = inner
         self._client.loop.add_callback(_pass_on, inner, future)
-        return future
+
+    def _give_alone(self, address: str) -> None:
+        """Give a worker the piece that it is kept for, if it is through with the others."""
+        alone = self._alone[address]
+        if not alone.is_given and not self._given[address]:
+            alone.is_given = True
+            self._give(address, alone.future, alone.call, alone.arguments)
 
     def again(self, future: Future[Any]) -> bool:
         """See `Pool`."""
-        for given in self._given.values():
+        for address, given in self._given.items():
             given.pop(future, None)
+            alone = self._alone.get(address)
+            if alone is not None and alone.future is future:
+                del self._alone[address]
+            elif alone is not None:
+                self._give_alone(address)
         error = future.exception()
         if isinstance(error, ConnectionError):
             raise ConnectionError(f"the Dask scheduler at {self._address} was lost")
+        if isinstance(error, Displaced):
+            return True
         if not isinstance(error, Unprepared):
             return False
         assert self._run is not None
@@ -178,6 +234,9 @@ class ClusterPool(Pool):
         for address in present - self._given.keys():
             self._given[address] = {}
         for address in self._given.keys() - present:
+            alone = self._alone.pop(address, None)
+            if alone is not None and not alone.is_given:
+                alone.future.set_exception(Displaced())
             for future, inner in self._given.pop(address).items():
                 with suppress(InvalidStateError):  # finished at the last moment
                     future.set_exception(WorkerDied())
@@ -221,12 +280,12 @@ _computing = threading.Lock()
 _states: dict[str, tuple[worker.State, ThreadpoolController]] = {}
 
 
-def _backend(name: str) -> str:
-    """Name of the backend, or after a `!` why it is not there."""
+def _backend(name: str) -> tuple[str, str]:
+    """Name of the backend, and why it is not there where it is not."""
     try:
-        return get_backend(name).name
+        return get_backend(name).name, ""
     except InputError as error:
-        return f"!{error}"
+        return "", str(error)
 
 
 def prepare(run: str, surroundings: Surroundings, expected: Fingerprint) -> str:

@@ -53,6 +53,10 @@ class Pool(ABC):
         """Have a function of `verify.worker` computed by any worker."""
 
     @abstractmethod
+    def submit_alone(self, call: Callable[..., Any], *arguments: Any) -> Future[Any] | None:
+        """The same, with nothing else that a death would take along; None as long as others have to finish before."""
+
+    @abstractmethod
     def again(self, future: Future[Any]) -> bool:
         """Whether a finished future says nothing about its piece, which is to be submitted again.
 
@@ -62,7 +66,7 @@ class Pool(ABC):
 
     @abstractmethod
     def died(self, future: Future[Any]) -> bool:
-        """Whether a finished future failed because its worker died, of this piece or of another one."""
+        """Whether a finished future failed because its worker died, which may have been at another piece."""
 
     @abstractmethod
     def check(self) -> None:
@@ -91,6 +95,8 @@ class LocalPool(Pool):
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
+        self._under_way: set[Future[Any]] = set()
+        self._draining = False
         self._arguments: tuple[Any, ...] = ()
         self._executor: Executor | None = None
 
@@ -105,10 +111,17 @@ class LocalPool(Pool):
     @property
     def backlog(self) -> int:
         """See `Pool`."""
-        return 2 * self._workers
+        if self._draining:
+            return 0
+        return 1 if self._workers == 1 else 2 * self._workers
 
     def submit(self, call: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """See `Pool`."""
+        future = self._submit(call, *arguments)
+        self._under_way.add(future)
+        return future
+
+    def _submit(self, call: Callable[..., Any], *arguments: Any) -> Future[Any]:
         if self._executor is not None:
             try:
                 return self._executor.submit(call, *arguments)
@@ -117,12 +130,19 @@ class LocalPool(Pool):
         self._executor = make_executor(self._workers, worker.initialise, self._arguments)
         return self._executor.submit(call, *arguments)
 
+    def submit_alone(self, call: Callable[..., Any], *arguments: Any) -> Future[Any] | None:
+        """See `Pool`; one death breaks all pieces that are under way."""
+        self._draining = True
+        return None if self._under_way else self.submit(call, *arguments)
+
     def again(self, future: Future[Any]) -> bool:
         """See `Pool`."""
+        self._under_way.discard(future)
+        self._draining = self._draining and bool(self._under_way)
         return False
 
     def died(self, future: Future[Any]) -> bool:
-        """See `Pool`: one death breaks all pieces that are under way."""
+        """See `Pool`."""
         return isinstance(future.exception(), BrokenProcessPool)
 
     def check(self) -> None:

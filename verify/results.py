@@ -290,7 +290,7 @@ def write(results: dict[str, Any], path: Path) -> None:
         OSError: if the disk is full or the folder cannot be written.
     """
     text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # its own, if two runs write to one folder
     try:
         with partial.open("w", encoding="utf-8") as stream:
             stream.write(text)

@@ -348,12 +348,11 @@ def _completed(
 ) -> Iterator[tuple[_Piece, Future[Any]]]:
     """Feed the pool and yield finished pieces.
 
-    A death of a worker may take along pieces that did not cause it. Those that were under way are each tried once more,
-    with nothing beside them; who dies alone is to blame.
+    A death may take along pieces that did not cause it. Each is tried once more, alone, and to blame if it dies again.
     """
     suspects: deque[_Piece] = deque()
     running: dict[Future[Any], _Piece] = {}
-    alone: _Piece | None = None
+    alone: set[Future[Any]] = set()
     while queue or suspects or running:
         if deadline is not None and time.monotonic() > deadline and any(_is_chunk(piece) for piece in queue):
             outcomes.capped = True
@@ -361,16 +360,21 @@ def _completed(
             singles = [piece for piece in queue if not _is_chunk(piece)]
             queue.clear()
             queue.extend(singles)
-        while not suspects and queue and alone is None and len(running) < pool.backlog:
+        while suspects:
+            if _is_given_up(suspects[0], outcomes):
+                suspects.popleft()
+                continue
+            call, arguments = suspects[0].call
+            future = pool.submit_alone(call, *arguments)
+            if future is None:
+                break
+            alone.add(future)
+            running[future] = suspects.popleft()
+        while queue and len(running) < pool.backlog:
             piece = queue.popleft()
             if not _is_given_up(piece, outcomes):
-                running[pool.submit(piece.call[0], *piece.call[1])] = piece
-        if suspects and not running:
-            alone = suspects.popleft()
-            if _is_given_up(alone, outcomes):
-                alone = None
-            else:
-                running[pool.submit(alone.call[0], *alone.call[1])] = alone
+                call, arguments = piece.call
+                running[pool.submit(call, *arguments)] = piece
         if not running:
             continue
         ready, _ = wait(running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
@@ -379,15 +383,14 @@ def _completed(
         for future in ready:
             piece = running.pop(future)
             if pool.again(future):
-                (suspects if piece is alone else queue).appendleft(piece)
+                (suspects if future in alone else queue).appendleft(piece)
             elif not pool.died(future):
                 yield piece, future
-            elif piece is alone:
+            elif future in alone:
                 yield piece, _failed(RuntimeError("the worker process died while computing this"))
             else:
                 suspects.append(piece)
-            if piece is alone:
-                alone = None
+            alone.discard(future)
 
 
 def _is_chunk(piece: _Piece) -> bool:

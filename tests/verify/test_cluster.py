@@ -163,12 +163,14 @@ def test_workers_that_lack_a_folder_of_statements_are_refused(three, toy, tmp_pa
 
 def test_the_backend_is_that_of_the_workers(three, monkeypatch):
     with ClusterPool(three.address) as pool:
-        monkeypatch.setattr(pool._client, "run", lambda *_, **__: {"a": "cupy", "b": "cupy"})
+        monkeypatch.setattr(pool._client, "run", lambda *_, **__: {"a": ("cupy", ""), "b": ("cupy", "")})
         assert pool.backend("auto") == "cupy"
-        monkeypatch.setattr(pool._client, "run", lambda *_, **__: {"a": "cupy", "b": "numpy", "c": "numpy"})
+        monkeypatch.setattr(
+            pool._client, "run", lambda *_, **__: dict(a=("cupy", ""), b=("numpy", ""), c=("numpy", ""))
+        )
         with pytest.raises(InputError, match="backend auto means cupy on a; numpy on b, c"):
             pool.backend("auto")
-        monkeypatch.setattr(pool._client, "run", lambda *_, **__: {"a": "cupy", "b": "!no device"})
+        monkeypatch.setattr(pool._client, "run", lambda *_, **__: {"a": ("cupy", ""), "b": ("", "no device")})
         with pytest.raises(InputError, match="backend cupy is not there on all workers; b: no device"):
             pool.backend("cupy")
         monkeypatch.setattr(
@@ -178,6 +180,22 @@ def test_the_backend_is_that_of_the_workers(three, monkeypatch):
             pool.backend("auto")
         monkeypatch.undo()
         assert pool.backend("numpy") == "numpy"
+
+
+def test_the_array_backend_of_a_run_is_used_by_the_workers(three, toy, tmp_path):
+    folder = toy(body="assert draw.backend.name == 'array-api-strict'")
+    settings = Settings(folders=(folder,), backend="array-api-strict", workers=three.workers)
+    results = run(["coin"], settings, tmp_path / "out", report=False).results
+    assert statement(results, "coin")["verdict"]["outcome"] == "holds"
+
+
+def test_a_cluster_without_workers_is_given_up_in_the_end(three, monkeypatch):
+    with ClusterPool(three.address) as pool:
+        monkeypatch.setattr(pool._client, "nthreads", dict)
+        pool.check()
+        monkeypatch.setattr(cluster, "PATIENCE_SECONDS", 0.0)
+        with pytest.raises(OSError, match="has had no worker for 0 s"):
+            pool.check()
 
 
 def test_a_scheduler_that_is_lost_ends_the_run_and_keeps_its_chunks(toy, tmp_path, capsys, monkeypatch):

@@ -320,8 +320,8 @@ def test_calibrations_run_first_and_the_run_says_that_they_passed(toy, tmp_path)
     assert [item["id"] for item in results["statements"]] == ["z-coin", "coin"]
     # A step and four chunks at each of two points; the control shares them. Two pieces are under way at a time.
     assert len(order) == 18
-    assert set(order[:8]) == {"z-coin"}
-    assert set(order[10:]) == {"coin"}
+    assert set(order[:9]) == {"z-coin"}
+    assert set(order[9:]) == {"coin"}
     assert (results["summary"]["calibration"], results["summary"]["exit_code"]) == ("passed", 0)
 
 

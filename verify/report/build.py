@@ -34,7 +34,7 @@ def write_reports(results: dict[str, Any], folder: Path) -> list[Path]:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # its own, if two runs write to one folder
     try:
         with partial.open("wb") as stream:
             stream.write(content)
