@@ -335,7 +335,7 @@ def map_command(
     statement = discover(folders)[identifier]
     fixed = dict(map(_assignment, given))
     maps = [
-        vacuity_map(statement, sizes, rows, aspect, measure, _workers(workers), folders, **fixed)
+        vacuity_map(statement, sizes, rows, aspect, measure, _processes(workers), folders, **fixed)
         for aspect in aspects or (1.0,)
     ]
     least = None if no_first else first_size(statement, **fixed)
