@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from graphlib import TopologicalSorter
 from typing import Any
 
 from verify.asymptotics import Scaling
-from verify.runner import Outcomes, Plan, Site, pictures_of, sites
-from verify.statements import Assumption, Check, Claim, Control, Derivation, Picture, Statement
+from verify.runner import Outcomes, Plan, Site, Task, pictures_of, sites
+from verify.statements import Assumption, Check, Claim, Control, Derivation, Picture, Point, Statement
 from verify.statistics.estimates import Estimate, is_universal, judge
 from verify.statistics.exponents import Exponent, exponent, usable
 from verify.statistics.intervals import Interval
+from verify.statistics.looks import MOST, doubling, factor_needed, looks
 from verify.verdicts import Evidence, Leaning, Outcome, Verdict, combine, weakest
 from verify.worker import sampler_at
 
 
 @dataclass(frozen=True)
 class PointReport:
-    """One point of a check: what was measured, the bound, and the verdict."""
+    """One point of a check: what was measured, the bound, and the verdict.
+
+    `needed` is how many times the sample a decision is likely to take, where a point is undecided for want of samples.
+    """
 
     site: Site
     verdict: Verdict
@@ -31,6 +36,7 @@ class PointReport:
     beside: tuple[tuple[str, float], ...] = ()
     assumptions: tuple[tuple[str, bool | None], ...] = ()
     universal: bool = False
+    needed: float | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,78 @@ class StatementReport:
     checks: tuple[CheckReport, ...]
     findings: tuple[Verdict, ...]
     pictures: tuple[PictureReport, ...] = ()
+
+
+def further(plan: Plan, outcomes: Outcomes) -> dict[Task, int]:
+    """How many chunks the tasks of a run are to have next, when all that were asked for are there.
+
+    A task is done where every verdict that its samples serve is decided. Others go on to their planned number, and
+    those beyond it for which a decision is in reach. Samples for asymptotic claims, and for counterexamples to
+    universal ones, have their planned number: more of them always says more. It depends on the samples only.
+    """
+    next_look = {}
+    for task in plan.tasks:
+        place = task.sampler, task.point
+        drawn = len(outcomes.tallies.get(place, ()))
+        if drawn and ("chunk", place) not in outcomes.errors:
+            size = _next_look(task, drawn)
+            if size is not None:
+                next_look[place] = drawn, size
+    needs: dict[tuple[str, Point], float] = defaultdict(float)
+    for statement in plan.statements:
+        for check in statement.checks:
+            if not next_look.keys().isdisjoint(_served(plan, check)):
+                for place, need in _needs(_check(plan, outcomes, statement, check)):
+                    needs[place] = max(needs[place], need)
+    sizes = {}
+    for place, (drawn, size) in next_look.items():
+        task = plan.by_place[place]
+        in_reach = drawn * needs[place] <= MOST * task.chunks
+        if needs[place] > 0 and (size <= task.chunks or in_reach):
+            sizes[task] = size
+    return sizes
+
+
+def _next_look(task: Task, drawn: int) -> int | None:
+    """The size of a task's next look; beyond its planned chunks one in each further doubling."""
+    sizes = looks(task.planned, task.chunks)
+    ended = doubling(task.chunks, task.planned)
+    sizes += tuple(n for n in looks(task.planned, MOST * task.chunks) if doubling(n, task.planned) > ended)
+    return next((size for size in sizes if size > drawn), None)
+
+
+def _served(plan: Plan, check: Check) -> Iterator[tuple[str, Point]]:
+    """The samples that a check and its controls read."""
+    for index in (None, *range(len(check.controls))):
+        control = None if index is None else check.controls[index]
+        for site in sites(check, plan.settings, control):
+            yield sampler_at(check, index).name, site.point
+
+
+def _needs(report: CheckReport) -> Iterator[tuple[tuple[str, Point], float]]:
+    """For each point of a check and of its controls the factor by which its sample must grow.
+
+    0 where it is decided, infinite where the planned sample is wanted in any case.
+    """
+    sampler = report.check.sampler.name
+    for point in report.points:
+        yield (sampler, point.site.point), _need(point, report.claim)
+    for control in report.controls:
+        if control.rejected:
+            continue
+        name = (control.control.sampler or report.check.sampler).name
+        for point in control.points:
+            yield (name, point.site.point), _need(point, control.control.claim or report.claim)
+
+
+def _need(point: PointReport, claim: Claim) -> float:
+    if point.verdict.outcome in (Outcome.ERROR, Outcome.NOT_APPLICABLE):
+        return 0.0
+    if claim.relation.is_asymptotic or (point.universal and point.verdict.outcome is not Outcome.VIOLATED):
+        return math.inf
+    if point.verdict.outcome is Outcome.UNDECIDED:
+        return math.inf if point.needed is None else point.needed
+    return 0.0
 
 
 def assess(plan: Plan, outcomes: Outcomes) -> list[StatementReport]:
@@ -241,7 +319,8 @@ def _points(
             continue
         try:
             estimate = read(tally, site.point)
-            report = _judged(plan, site, check, claim, estimate, status)
+            level = plan.level_at(sampler, site.point, len(outcomes.tallies[sampler, site.point]))
+            report = _judged(level, site, check, claim, estimate, status)
             # On data, what was measured is shown all the same; the claim is not made and can neither hold nor fail.
             reports.append(replace(report, verdict=outside) if broken else report)
         except Exception as failure:  # a reader comes from a module; it must not take the others with it
@@ -251,19 +330,28 @@ def _points(
 
 
 def _judged(
-    plan: Plan,
+    level: float,
     site: Site,
     check: Check,
     claim: Claim,
     estimate: Estimate,
     status: tuple[tuple[str, bool | None], ...],
 ) -> PointReport:
-    log_bound = claim.log_bound(**site.point)
-    verdict = judge(estimate, claim.relation, log_bound, plan.level)
+    log_bound = _log_bound(claim, site.point)
+    verdict = judge(estimate, claim.relation, log_bound, level)
     universal = is_universal(estimate, claim.relation, log_bound)
-    beside = tuple((label, other.log_bound(**site.point)) for label, other in check.beside)
-    interval = estimate.interval(plan.level)
-    return PointReport(site, verdict, log_bound, interval, estimate.counts(), beside, status, universal)
+    beside = tuple((label, _log_bound(other, site.point)) for label, other in check.beside)
+    interval = estimate.interval(level)
+    needed = None
+    if verdict.outcome is Outcome.UNDECIDED and not claim.relation.is_asymptotic and not universal:
+        needed = factor_needed(interval, claim.relation, log_bound)
+    return PointReport(site, verdict, log_bound, interval, estimate.counts(), beside, status, universal, needed)
+
+
+@lru_cache(maxsize=4096)
+def _log_bound(claim: Claim, point: Point) -> float:
+    """A run looks at a claim several times, and a bound may take a second."""
+    return claim.log_bound(**point)
 
 
 def _status(assumption: Assumption, site: Site, plan: Plan) -> bool | None:

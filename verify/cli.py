@@ -106,6 +106,7 @@ def _folders(function: Any) -> Any:
 )
 @click.option("--out", default=None, metavar="DIR", help="Where to write.  [default: reports/<date and time>]")
 @click.option("--resume", is_flag=True, help="Take finished chunks from DIR instead of drawing them again.")
+@click.option("--fixed", is_flag=True, help="Planned samples everywhere: do not stop where verdicts are decided.")
 @click.option("--part", default=None, metavar="I/M", help="Draw part I of M into DIR and judge nothing; see merge.")
 @click.option("--epsilon", type=float, default=None, help="Error threshold ε in place of every grid's own.")
 @click.option("--slope", type=float, default=None, help="Slope ρ in place of every grid's own.")
@@ -122,6 +123,7 @@ def run_command(
     workers: str | None,
     out: str | None,
     resume: bool,
+    fixed: bool,
     part: str | None,
     epsilon: float | None,
     slope: float | None,
@@ -148,6 +150,7 @@ def run_command(
         epsilon=epsilon,
         slope=slope,
         level=level,
+        sequential=not fixed,
         folders=folders,
         data=None if data is None else load(data).subset(MAX_SAMPLES, seed),
     )

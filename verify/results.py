@@ -83,6 +83,7 @@ def command(plan: Plan) -> str:
     parts += [f"--epsilon {settings.epsilon:g}"] if settings.epsilon is not None else []
     parts += [f"--slope {settings.slope:g}"] if settings.slope is not None else []
     parts += [f"--level {settings.level:g}", f"--backend {plan.backend}"]
+    parts += [] if settings.sequential else ["--fixed"]
     parts += [f"--path {folder}" for folder in settings.folders]
     parts += [f"--data {settings.data.name}"] if settings.data is not None else []
     return " ".join(parts)
@@ -259,6 +260,7 @@ def _point(report: PointReport) -> dict[str, Any]:
         "estimate": None if report.interval is None else _interval(report.interval),
         "counts": dict(report.counts or {}),
         "universal": report.universal,
+        "needed": number(report.needed),
         "log_bound": number(report.log_bound),
         "beside": [{"label": label, "log_bound": number(value)} for label, value in report.beside],
         "assumptions": dict(report.assumptions),

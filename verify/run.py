@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from verify import results as results_file
-from verify.assess import assess
+from verify.assess import assess, further
 from verify.errors import InputError
 from verify.ledger import Ledger
 from verify.pools import make_pool
@@ -150,7 +150,11 @@ def _executed(
         plan = make_plan(statements, settings, pool.backend(settings.backend))
         _writable(folder)
         with Ledger(folder / LEDGER) as ledger:
-            outcomes = execute(plan, registry, ledger, pool, resume=resume, progress=progress, part=part)
+            # A part sees only some of the samples, so that it cannot judge them.
+            follow = further if settings.sequential and part == WHOLE else None
+            outcomes = execute(
+                plan, registry, ledger, pool, resume=resume, progress=progress, part=part, further=follow
+            )  # fmt: skip
     return registry, plan, outcomes
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from verify.pools import Pool, parse_workers
 from verify.registry import Registry
 from verify.sampling import Tally, merge
 from verify.statements import Check, Control, Kind, Picture, Point, Sampler, Statement
+from verify.statistics.looks import looks, share
 from verify.worker import Place, Surroundings, sampler_at
 
 DEFAULT_LEVEL = 1e-3
@@ -96,7 +98,8 @@ class Settings:
 
     `workers` is a number of processes or the address of a Dask scheduler, see `verify.pools.parse_workers`.
     `epsilon` and `slope`, where given, replace those of every grid. `level` is the probability, over the whole
-    run, of any wrong *holds* or *violated* on statistical evidence.
+    run, of any wrong *holds* or *violated* on statistical evidence. `sequential`: stop sampling where verdicts are
+    decided, and go on where they nearly are; else every sample has its planned size.
     """
 
     seed: int = 0
@@ -108,6 +111,7 @@ class Settings:
     level: float = DEFAULT_LEVEL
     folders: tuple[str, ...] = ()
     data: Dataset | None = None
+    sequential: bool = True
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -131,11 +135,12 @@ class Site:
 
 @dataclass(frozen=True)
 class Task:
-    """All chunks of one sampler at one point."""
+    """The chunks of one sampler at one point: those planned at the default budget, and at the run's."""
 
     place: Place
     sampler: str
     point: Point
+    planned: int
     chunks: int
 
 
@@ -143,7 +148,7 @@ class Task:
 class Outcomes:
     """What the workers returned: tallies by (sampler, point), answers of steps and findings, pictures, errors.
 
-    `seconds` has the time spent for each statement.
+    `seconds` has the time spent for each statement, `sampling_seconds` that for the chunks of a sampler at a point.
     """
 
     tallies: dict[tuple[str, Point], list[Tally]] = field(default_factory=dict)
@@ -152,6 +157,7 @@ class Outcomes:
     pictures: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
     errors: dict[tuple[str, Any], str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    sampling_seconds: dict[tuple[str, Point], float] = field(default_factory=lambda: defaultdict(float))
     capped: bool = False
     interrupted: bool = False
 
@@ -175,6 +181,15 @@ class Plan:
     def level(self) -> float:
         """Level of a single comparison: the run's level split evenly (Bonferroni)."""
         return self.settings.level / max(1, self.comparisons)
+
+    @cached_property
+    def by_place(self) -> Mapping[tuple[str, Point], Task]:
+        """The tasks by sampler and point."""
+        return {(task.sampler, task.point): task for task in self.tasks}
+
+    def level_at(self, sampler: str, point: Point, chunks: int) -> float:
+        """Level of a comparison on so many chunks: the share of a look at this size (`verify.statistics.looks`)."""
+        return self.level * share(chunks, self.by_place[sampler, point].planned)
 
 
 def sites(check: Check, settings: Settings, control: Control | None = None) -> tuple[Site, ...]:
@@ -238,11 +253,11 @@ def make_plan(statements: Sequence[Statement], settings: Settings, backend: str)
                 comparisons += len(located)
                 sampler = sampler_at(check, place.control).name
                 for site in located:
-                    chunks = settings.budget.chunks(check.chunks)
                     before = wanted.get((sampler, site.point))
-                    if before is None or before.chunks < chunks:
+                    if before is None or before.planned < check.chunks:
                         first = before.place if before else place
-                        wanted[sampler, site.point] = Task(first, sampler, site.point, chunks)
+                        chunks = settings.budget.chunks(check.chunks)
+                        wanted[sampler, site.point] = Task(first, sampler, site.point, check.chunks, chunks)
     return Plan(tuple(statements), settings, backend, tuple(wanted.values()), comparisons)
 
 
@@ -263,10 +278,19 @@ class _Piece:
 
 
 Progress = Callable[[str, int, int], None]
+Further = Callable[[Plan, "Outcomes"], Mapping[Task, int]]
 
 
 def execute(
-    plan: Plan, registry: Registry, ledger: Ledger, pool: Pool, *, resume: bool, progress: Progress, part: Part = WHOLE
+    plan: Plan,
+    registry: Registry,
+    ledger: Ledger,
+    pool: Pool,
+    *,
+    resume: bool,
+    progress: Progress,
+    part: Part = WHOLE,
+    further: Further | None = None,
 ) -> Outcomes:
     """Do the work of a plan.
 
@@ -278,6 +302,8 @@ def execute(
         resume: take what the ledger has instead of computing it again.
         progress: called after each piece with the statement, pieces done, and pieces in all.
         part: which of the chunks to do; other pieces are done only with the whole.
+        further: called when all chunks that were asked for are there; says how many each task is to have next. Without
+            it every task has its planned chunks at once.
 
     Returns:
         What was obtained. A piece that raised is recorded under `errors` and stops only its own task.
@@ -288,23 +314,22 @@ def execute(
     """
     outcomes = Outcomes()
     found: dict[tuple[str, Point], dict[int, Tally]] = defaultdict(dict)
-    queue: deque[_Piece] = deque()
-    done = 0
-    pieces = list(_pieces(plan, part))
-    for piece in pieces:
-        stored = ledger.read(piece.key) if resume and piece.key else None
-        if stored is None:
-            queue.append(piece)
-            continue
-        kind, where = piece.label
-        if kind == "chunk":
-            found[where[0], where[1]][where[2]] = stored[0]
-        else:
-            outcomes.pictures[where] = stored[0]
-        outcomes.seconds[piece.owner] += stored[1]
-        done += 1
-        progress(piece.owner, done, len(pieces))
     deadline = None if plan.settings.budget.seconds is None else time.monotonic() + plan.settings.budget.seconds
+    done = total = 0
+    is_open = False
+
+    def keep(piece: _Piece, result: Any, seconds: float) -> None:
+        kind, where = piece.label
+        outcomes.seconds[piece.owner] += seconds
+        if kind == "chunk":
+            found[where[0], where[1]][where[2]] = result
+            outcomes.sampling_seconds[where[:2]] += seconds
+        elif kind == "step":
+            outcomes.steps[where] = result
+        elif kind == "picture":
+            outcomes.pictures[where] = result
+        else:
+            outcomes.findings[where] = result
 
     def settle(piece: _Piece, future: Future[Any]) -> None:
         kind, where = piece.label
@@ -314,33 +339,45 @@ def execute(
             outcomes.errors[kind, place] = f"{type(error).__name__}: {error}"
             return
         result, seconds = future.result()
-        outcomes.seconds[piece.owner] += seconds
-        if kind == "chunk":
-            found[where[0], where[1]][where[2]] = result
-        elif kind == "step":
-            outcomes.steps[where] = result
-        elif kind == "picture":
-            outcomes.pictures[where] = result
-        else:
-            outcomes.findings[where] = result
+        keep(piece, result, seconds)
         if piece.key is not None:
             ledger.write(piece.key, result, seconds)
 
-    if queue:
-        # Absolute, for workers elsewhere have another working folder.
-        folders = tuple(str(Path(folder).resolve()) for folder in plan.settings.folders)
-        surroundings = Surroundings(folders, plan.settings.seed, plan.backend, plan.settings.data)
-        pool.open(surroundings, fingerprint(registry, (item.id for item in plan.statements)))
+    work = Work(plan, part, sequential=further is not None)
+    pieces = list(_first_pieces(work))
     try:
-        for piece, future in _completed(pool, queue, outcomes, deadline):
-            settle(piece, future)
-            done += 1
-            progress(piece.owner, done, len(pieces))
+        while pieces:
+            total += len(pieces)
+            queue: deque[_Piece] = deque()
+            for piece in pieces:
+                stored = ledger.read(piece.key) if resume and piece.key else None
+                if stored is None:
+                    queue.append(piece)
+                    continue
+                keep(piece, *stored)
+                done += 1
+                progress(piece.owner, done, total)
+            if queue and not is_open:
+                # Absolute, for workers elsewhere have another working folder.
+                folders = tuple(str(Path(folder).resolve()) for folder in plan.settings.folders)
+                surroundings = Surroundings(folders, plan.settings.seed, plan.backend, plan.settings.data)
+                pool.open(surroundings, fingerprint(registry, (item.id for item in plan.statements)))
+                is_open = True
+            for piece, future in _completed(pool, queue, outcomes, deadline):
+                settle(piece, future)
+                done += 1
+                progress(piece.owner, done, total)
+            _gather(outcomes, found)
+            pieces = list(work.chunks(further(plan, outcomes))) if further and not outcomes.capped else []
     except KeyboardInterrupt:
         outcomes.interrupted = True
+    _gather(outcomes, found)
+    return outcomes
+
+
+def _gather(outcomes: Outcomes, found: dict[tuple[str, Point], dict[int, Tally]]) -> None:
     for where, chunks in found.items():
         outcomes.tallies[where] = [chunks[index] for index in sorted(chunks)]
-    return outcomes
 
 
 def _completed(
@@ -409,15 +446,15 @@ def _failed(error: Exception) -> Future[Any]:
     return future
 
 
-def _pieces(plan: Plan, part: Part) -> Iterator[_Piece]:
-    """All work of a part: first that of the calibrations, then that of the other statements."""
+def _first_pieces(work: Work) -> Iterator[_Piece]:
+    """What is done first: for the calibrations, then for the other statements."""
+    plan = work.plan
     calibrations = {item.id for item in plan.statements if item.kind is Kind.CALIBRATION}
     for first in (True, False):
-        statements = [item for item in plan.statements if (item.id in calibrations) is first]
+        if work.part == WHOLE:
+            yield from _singles([item for item in plan.statements if (item.id in calibrations) is first], plan)
         tasks = [task for task in plan.tasks if (task.place.statement in calibrations) is first]
-        if part == WHOLE:
-            yield from _singles(statements, plan)
-        yield from _chunks(tasks, plan, part)
+        yield from work.chunks({task: looks(task.planned, task.chunks)[0 if work.sequential else -1] for task in tasks})
 
 
 def _singles(statements: Sequence[Statement], plan: Plan) -> Iterator[_Piece]:
@@ -433,19 +470,32 @@ def _singles(statements: Sequence[Statement], plan: Plan) -> Iterator[_Piece]:
             yield _Piece(item.id, ("picture", (item.id, index)), call, key)
 
 
-def _chunks(tasks: Sequence[Task], plan: Plan, part: Part) -> Iterator[_Piece]:
-    """One chunk of each task in turn, so that a capped run has looked everywhere."""
-    digest = plan.settings.data.digest if plan.settings.data else ""
-    codes = {task.sampler: code_of(_sampler(plan, task.place).draw) for task in tasks}
-    for chunk in range(max((task.chunks for task in tasks), default=0)):
-        for number, task in enumerate(tasks):
-            if chunk < task.chunks and part.has(number + chunk):
-                context = f"{plan.backend} {digest}"
-                key = ChunkKey(
-                    task.sampler, task.point.key, plan.settings.seed, chunk, context, codes[task.sampler]
-                )  # fmt: skip
-                label = ("chunk", (task.sampler, task.point, chunk))
-                yield _Piece(task.place.statement, label, (worker.draw_chunk, (task.place, task.point, chunk)), key)
+class Work:
+    """The chunks of a plan, handed out in rounds; each once."""
+
+    def __init__(self, plan: Plan, part: Part, *, sequential: bool) -> None:
+        self.plan, self.part, self.sequential = plan, part, sequential
+        self._handed_out: dict[Task, int] = defaultdict(int)
+        self._numbers = {task: number for number, task in enumerate(plan.tasks)}
+        self._codes: dict[str, str] = {}
+
+    def chunks(self, sizes: Mapping[Task, int]) -> Iterator[_Piece]:
+        """The chunks of tasks up to these numbers, one of each task in turn: a capped run has looked everywhere."""
+        starts = {task: self._handed_out[task] for task in sizes}
+        self._handed_out.update({task: max(starts[task], size) for task, size in sizes.items()})
+        for chunk in range(min(starts.values(), default=0), max(sizes.values(), default=0)):
+            for task, size in sizes.items():
+                if starts[task] <= chunk < size and self.part.has(self._numbers[task] + chunk):
+                    label = ("chunk", (task.sampler, task.point, chunk))
+                    call = (worker.draw_chunk, (task.place, task.point, chunk))
+                    yield _Piece(task.place.statement, label, call, self._key(task, chunk))
+
+    def _key(self, task: Task, chunk: int) -> ChunkKey:
+        data, seed = self.plan.settings.data, self.plan.settings.seed
+        if task.sampler not in self._codes:
+            self._codes[task.sampler] = code_of(_sampler(self.plan, task.place).draw)
+        context = f"{self.plan.backend} {data.digest if data else ''}"
+        return ChunkKey(task.sampler, task.point.key, seed, chunk, context, self._codes[task.sampler])
 
 
 def _sampler(plan: Plan, place: Place) -> Sampler:
