@@ -24,13 +24,22 @@ def pattern(W: Array, X: Array, slope: float) -> Array:
     Raises:
         ValueError: if the inner dimensions differ or `slope` is 1.
     """
+    check_layers(W, X, slope)
+    xp = array_api_compat.array_namespace(W, X)
+    active = xp.matmul(W, X) > 0
+    return xp.where(active, xp.ones((), dtype=W.dtype), xp.asarray(slope, dtype=W.dtype))
+
+
+def check_layers(W: Array, X: Array, slope: float) -> None:
+    """Refuse first layers that have no pattern at these inputs; arguments as in `pattern`.
+
+    Raises:
+        ValueError: if the inner dimensions differ or `slope` is 1.
+    """
     if slope == 1:
         raise ValueError("got slope 1, the linear network; expected any other slope")
     if W.shape[-1] != X.shape[-2]:
         raise ValueError(f"W has {W.shape[-1]} columns and X has {X.shape[-2]} rows; expected the same d0")
-    xp = array_api_compat.array_namespace(W, X)
-    active = xp.matmul(W, X) > 0
-    return xp.where(active, xp.ones((), dtype=W.dtype), xp.asarray(slope, dtype=W.dtype))
 
 
 def forward(W: Array, z: Array, X: Array, slope: float) -> Array:

@@ -7,6 +7,9 @@ on the region through `P` only.
 Most regions of an over-parameterised network have `rank G = N`, hence `P = 0`. A shifted Cholesky factorisation
 of the Gram matrix proves that cheaply; it can accept only. What it does not accept goes to a singular value
 decomposition of `G` itself, and what lies between its two thresholds is reported as doubtful, never guessed.
+
+Large batches of NumPy arrays take both steps many regions at a time (`verify.network.kernel`); the decomposition is
+left with what comes out of that without a small enough bound on the error.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
-from verify.network.activations import pattern
+from verify.network import kernel
+from verify.network.activations import check_layers, pattern
 from verify.network.khatri_rao import gram, khatri_rao
 
 Array = Any
@@ -38,6 +42,8 @@ COORDINATE_CLEAR = 1e-6
 COLUMNS_APART = 1e-7
 # Squares of smaller numbers lose digits to gradual underflow.
 _UNDERFLOW = 1e-280
+# Entries of all Gram matrices of a batch from which on the compiled kernel is worth its start, half a second.
+_COMPILED = 2**15
 # Up to here a batch is factorised column by column; above, LAPACK takes one matrix at a time.
 _BATCHED_CHOLESKY = 160
 
@@ -96,27 +102,59 @@ def kernels(W: Array, X: Array, slope: float) -> Kernels:
         raise ValueError(
             f"got {W.shape[0]} first layers and {X.shape[0]} data sets; expected as many, or one X (d0, N)"
         )
+    check_layers(W, X, slope)
+    batch, width, features = W.shape
+    samples = X.shape[-1]
+    if _worth_compiling(W, X):
+        return _compiled_kernels(W, X, slope)
     xp = array_api_compat.array_namespace(W, X)
     A = pattern(W, X, slope)
-    batch, width, samples = A.shape
-    features = W.shape[-1]
     if width * features >= samples:
-        open_cases = ~_full_rank(gram(A, X), features + width)
-        index = _numpy(xp.nonzero(open_cases)[0])
+        index = _numpy(xp.nonzero(~_full_rank(gram(A, X), features + width))[0])
     else:
         index = np.arange(batch)
     projector = np.zeros((index.size, samples, samples))
     rank = np.full(index.size, samples, dtype=np.intp)
     clear = np.ones(index.size, dtype=np.bool_)
-    # Explicit products are large; a few at a time bound the memory.
-    step = max(1, 2**24 // max(1, width * features * samples))
-    for start in range(0, index.size, step):
-        part = slice(start, start + step)
+    for part in _parts(np.arange(index.size), width * features * samples):
         chosen = xp.asarray(index[part])
         inputs = X if X.ndim == 2 else xp.take(X, chosen, axis=0)
         G = khatri_rao(xp.take(A, chosen, axis=0), inputs)
         projector[part], rank[part], clear[part] = _projectors(G)
     return Kernels(index, projector, rank, clear, batch)
+
+
+def _worth_compiling(W: Array, X: Array) -> bool:
+    """Whether the batch is large and its matrices are not; by sizes alone, so that a chunk is always treated alike."""
+    ours = isinstance(W, np.ndarray) and isinstance(X, np.ndarray) and W.dtype == X.dtype == np.float64
+    samples = X.shape[-1]
+    return bool(ours and samples <= kernel.LARGEST and W.shape[0] * samples**2 >= _COMPILED)
+
+
+def _compiled_kernels(W: NDArray[np.float64], X: NDArray[np.float64], slope: float) -> Kernels:
+    batch, width, features = W.shape
+    samples = X.shape[-1]
+    patterns = kernel.patterns(W, X)
+    index = np.flatnonzero(kernel.proved_full_rank(patterns, X, slope) == 0)
+    # Rows are scaled by their lengths here, by their largest entries in the decomposition: what is too far apart for
+    # the one must be so for the other.
+    apart = COLUMNS_APART * math.sqrt(samples)
+    found = kernel.projections(patterns, X, slope, index, null=NULL_BELOW, apart=apart)
+    # What counts as no zero, or as no tie, is so by more than this.
+    accepted = math.sqrt(samples) * found.error <= COORDINATE_CLEAR / 10
+    projector, rank, clear = found.projector, found.rank, accepted.copy()
+    projector[accepted & (rank == samples)] = 0.0
+    for part in _parts(np.flatnonzero(~accepted), width * features * samples):
+        A = np.where(patterns.active(index[part]), 1.0, slope)
+        G = khatri_rao(A, X if X.ndim == 2 else X[index[part]])
+        projector[part], rank[part], clear[part] = _projectors(G)
+    return Kernels(index, projector, rank, clear, batch)
+
+
+def _parts(places: NDArray[np.intp], entries: int) -> list[NDArray[np.intp]]:
+    """Explicit products are large; a few at a time bound the memory."""
+    step = max(1, 2**24 // max(1, entries))
+    return [places[start : start + step] for start in range(0, places.size, step)]
 
 
 def rank_deficient(found: Kernels) -> Event:
