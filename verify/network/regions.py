@@ -15,7 +15,7 @@ left with what comes out of that without a small enough bound on the error.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -40,6 +40,9 @@ COORDINATE_CLEAR = 1e-6
 # Kernel vectors are long where columns are short. Between columns further apart than this, a coordinate that is not
 # zero could come out below COORDINATE_ZERO, and a singular value below NULL_BELOW.
 COLUMNS_APART = 1e-7
+# A slope nearer to zero, or the inverse of one, leaves singular values of the order of its square, which would pass
+# for zeros.
+SLOPE_CLEAR = math.sqrt(NULL_BELOW)
 # Squares of smaller numbers lose digits to gradual underflow.
 _UNDERFLOW = 1e-280
 # Entries of all Gram matrices of a batch from which on the compiled kernel is worth its start, half a second.
@@ -103,10 +106,15 @@ def kernels(W: Array, X: Array, slope: float) -> Kernels:
             f"got {W.shape[0]} first layers and {X.shape[0]} data sets; expected as many, or one X (d0, N)"
         )
     check_layers(W, X, slope)
+    found = _compiled_kernels(W, X, slope) if _worth_compiling(W, X) else _array_kernels(W, X, slope)
+    if 0 < abs(slope) < SLOPE_CLEAR or abs(slope) > 1 / SLOPE_CLEAR:
+        return replace(found, clear=found.clear & (found.rank == X.shape[-1]))
+    return found
+
+
+def _array_kernels(W: Array, X: Array, slope: float) -> Kernels:
     batch, width, features = W.shape
     samples = X.shape[-1]
-    if _worth_compiling(W, X):
-        return _compiled_kernels(W, X, slope)
     xp = array_api_compat.array_namespace(W, X)
     A = pattern(W, X, slope)
     if width * features >= samples:
