@@ -64,7 +64,10 @@ PRECISIONS: tuple[type[np.floating[Any]], ...] = (np.float32, np.float64)
 """In the order in which they are tried."""
 
 LARGEST = 400
-"""Most samples: beyond, one group of matrices no longer fits the caches, and LAPACK is as fast."""
+"""Most samples for which this is meant: beyond, a group of factors leaves the caches, and single precision seldom
+decides."""
+FEWEST = 8
+"""Fewest regions: a group of lanes takes as long for one region as for all."""
 LARGEST_ROWS = 4
 """Most rows of `G`, in multiples of N, for `projections`: beyond, few of many rows are independent."""
 LARGEST_ENTRIES = 2**16

@@ -135,8 +135,9 @@ def _array_kernels(W: Array, X: Array, slope: float) -> Kernels:
 def _worth_compiling(W: Array, X: Array) -> bool:
     """Whether the batch is large and its matrices are not; by sizes alone, so that a chunk is always treated alike."""
     ours = isinstance(W, np.ndarray) and isinstance(X, np.ndarray) and W.dtype == X.dtype == np.float64
-    samples = X.shape[-1]
-    return bool(ours and samples <= kernel.LARGEST and W.shape[0] * samples**2 >= _COMPILED)
+    batch, samples = W.shape[0], X.shape[-1]
+    fit = batch >= kernel.FEWEST and samples <= kernel.LARGEST
+    return bool(ours and fit and batch * samples**2 >= _COMPILED)
 
 
 def _compiled_kernels(W: NDArray[np.float64], X: NDArray[np.float64], slope: float) -> Kernels:
