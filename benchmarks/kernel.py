@@ -42,9 +42,11 @@ SIZES = ((20, 5, 8, 8192), (50, 12, 12, 2048), (100, 25, 20, 1024), (200, 40, 30
 DEFICIENT = ((6, 2, 2, 2048), (20, 3, 5, 1024), (40, 5, 6, 512), (60, 5, 8, 256), (100, 5, 10, 128))
 """The same with `d0·d1 < N`."""
 SLOPE = 0.1
-ROUNDS = 25
-ENOUGH = 0.8
+ROUNDS = 15
+ENOUGH = 0.4
 """Seconds after which a way has had its turns."""
+REST = 0.04
+"""Seconds before each turn: the threads of a BLAS wait for more work that long, at full speed."""
 ONE_BY_ONE = 12
 """Regions for the loop one by one."""
 _PRODUCT = 1536
@@ -57,6 +59,7 @@ def least_times(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str,
         for name, way in ways.items():
             if turn > 3 and sum(spent[name]) > ENOUGH:
                 continue
+            time.sleep(REST)
             start = time.perf_counter()
             way()
             spent[name].append(time.perf_counter() - start)
@@ -120,7 +123,7 @@ def full_rank_line(size: tuple[int, int, int, int], own: bool, threads: int, tor
     against_torch = f"{least['torch'] / least['kernel']:.1f}" if torch is not None else "–"
     shares = np.bincount(level, minlength=3) / batch
     return (
-        f"| {N}, {d0}, {d1} | {'each its own' if own else 'one'} | {1e6 * each:.2f} | {against_torch} "
+        f"| {threads} | {N}, {d0}, {d1} | {'each its own' if own else 'one'} | {1e6 * each:.2f} | {against_torch} "
         f"| {least['scipy'] / ONE_BY_ONE / each:.0f} | {least['before'] / least['kernel']:.1f} "
         f"| {each / floors['float32']:.2f} | {each / floors['float64']:.2f} "
         f"| {100 * shares[1]:.2f} | {100 * shares[2]:.2f} | {100 * shares[0]:.2f} ({100 * (~before).mean():.2f}) |"
@@ -144,7 +147,8 @@ def kernels_line(size: tuple[int, int, int, int], threads: int) -> str:
     accepted = np.sqrt(N) * near.error <= regions.COORDINATE_CLEAR / 10
     assert (near.rank == rank)[accepted & clear].all()
     return (
-        f"| {N}, {d0}, {d1} | {1e6 * least['kernel'] / batch:.2f} | {least['before'] / least['kernel']:.1f} "
+        f"| {threads} | {N}, {d0}, {d1} | {1e6 * least['kernel'] / batch:.2f} "
+        f"| {least['before'] / least['kernel']:.1f} "
         f"| {100 * accepted.mean():.1f} | {np.median(near.error):.1g} "
         f"| {np.abs(near.projector - projector)[accepted].max():.1g} |"
     )
@@ -153,7 +157,7 @@ def kernels_line(size: tuple[int, int, int, int], threads: int) -> str:
 def main() -> None:
     """Measures all sizes and writes the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, os.cpu_count() or 1])
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "kernel.md")
     args = parser.parse_args()
     try:
@@ -161,39 +165,41 @@ def main() -> None:
     except ImportError:
         torch = None
         print("PyTorch is not installed: left out (pip install torch)")
-    if torch is not None:
-        torch.set_num_threads(args.threads)
-    with threadpool_limits(args.threads, user_api="blas"):
-        proofs, projections = [], []
-        for own in (False, True):
-            for size in SIZES:
-                proofs.append(full_rank_line(size, own, args.threads, torch))
-                print(proofs[-1], flush=True)
-        for size in DEFICIENT:
-            projections.append(kernels_line(size, args.threads))
-            print(projections[-1], flush=True)
+    proofs, projections = [], []
+    for threads in args.threads:
+        if torch is not None:
+            torch.set_num_threads(threads)
+        with threadpool_limits(threads, user_api="blas"):
+            for own in (False, True):
+                for size in SIZES:
+                    proofs.append(full_rank_line(size, own, threads, torch))
+                    print(proofs[-1], flush=True)
+            for size in DEFICIENT:
+                projections.append(kernels_line(size, threads))
+                print(projections[-1], flush=True)
     versions = f"NumPy {np.__version__}, SciPy {scipy.__version__}, Numba {numba.__version__}"
     if torch is not None:
         versions += f", PyTorch {torch.__version__}"
     text = (
         "# Proofs of full rank and kernels of many regions\n\n"
-        f"Normal first layers and inputs, slope {SLOPE}, {args.threads} threads for every way. Microseconds are for "
-        "one region, wall clock, least of the turns; the other columns are ratios. `benchmarks/kernel.py` says what "
-        "the ways are.\n\n"
-        f"`python -m benchmarks.kernel --threads {args.threads}`  \n"
+        f"Normal first layers and inputs, slope {SLOPE}, as many threads for every way. Microseconds are for one "
+        "region, wall clock, least of the turns; the other columns are ratios. `benchmarks/kernel.py` says what the ways are. "
+        f"The machine had {os.cpu_count()} cores, and other work on them: {os.getloadavg()[1]:.1f} processes ready to "
+        "run on average. That slows two threads more than one, and hides gains from the second.\n\n"
+        f"`python -m benchmarks.kernel --threads {' '.join(map(str, args.threads))}`  \n"
         f"Seeds are the sizes. Python {platform.python_version()}, {versions}; 2026-11-21\n\n"
         "## Proofs of `rank G = N`\n\n"
         "Times of PyTorch, SciPy and NumPy (as before) over that of the kernel, which is larger the faster the kernel "
         "is; time of the kernel over the floor in either precision; and the regions accepted in single, in double "
         "precision, and not (in brackets: not accepted before), in percent.\n\n"
-        "| N, d0, d1 | inputs | µs | PyTorch | SciPy | before | floor, single | floor, double "
-        "| single, % | double, % | open, % |\n|---|---|---|---|---|---|---|---|---|---|---|\n"
+        "| threads | N, d0, d1 | inputs | µs | PyTorch | SciPy | before | floor, single | floor, double "
+        "| single, % | double, % | open, % |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n"
         + "\n".join(proofs)
         + "\n\n## Kernels where `d0·d1 < N`\n\n"
         "Every region has inputs of its own. Beside singular value decompositions by NumPy, as before; the regions "
         "with a small enough bound on the error, in percent; the median of that bound; and the largest difference of "
         "an entry between both ways.\n\n"
-        "| N, d0, d1 | µs | before | accepted, % | bound | difference |\n|---|---|---|---|---|---|\n"
+        "| threads | N, d0, d1 | µs | before | accepted, % | bound | difference |\n|---|---|---|---|---|---|---|\n"
         + "\n".join(projections)
         + "\n"
     )
