@@ -183,9 +183,9 @@ def main() -> None:
     text = (
         "# Proofs of full rank and kernels of many regions\n\n"
         f"Normal first layers and inputs, slope {SLOPE}, as many threads for every way. Microseconds are for one "
-        "region, wall clock, least of the turns; the other columns are ratios. `benchmarks/kernel.py` says what the ways are. "
-        f"The machine had {os.cpu_count()} cores, and other work on them: {os.getloadavg()[1]:.1f} processes ready to "
-        "run on average. That slows two threads more than one, and hides gains from the second.\n\n"
+        "region, wall clock, least of the turns; the other columns are ratios. `benchmarks/kernel.py` says what "
+        f"the ways are. The machine had {os.cpu_count()} cores, and other work on them: {os.getloadavg()[1]:.1f} "
+        "processes ready to run on average. That slows two threads more than one, and hides gains from the second.\n\n"
         f"`python -m benchmarks.kernel --threads {' '.join(map(str, args.threads))}`  \n"
         f"Seeds are the sizes. Python {platform.python_version()}, {versions}; 2026-11-21\n\n"
         "## Proofs of `rank G = N`\n\n"
