@@ -13,12 +13,24 @@ from typing import TYPE_CHECKING, Any
 from verify.errors import InputError
 
 if TYPE_CHECKING:
+    from verify.certificate.certify import certify
+    from verify.certificate.result import Certificate
     from verify.statements import Statement
     from verify.volume.angular import volumes
     from verify.volume.result import Volume, Volumes
 
 __version__ = _version("verify")
-__all__ = ["InputError", "Volume", "Volumes", "__version__", "statement", "statements", "volumes"]
+__all__ = [
+    "Certificate",
+    "InputError",
+    "Volume",
+    "Volumes",
+    "__version__",
+    "certify",
+    "statement",
+    "statements",
+    "volumes",
+]
 
 
 def statements(*folders: str) -> dict[str, Statement]:
@@ -48,7 +60,15 @@ def statement(identifier: str, *folders: str) -> Statement:
 
 
 def __getattr__(name: str) -> Any:
-    """Volumes are imported when first asked for: `import verify` stays quick."""
+    """Volumes and certificates are imported when first asked for: `import verify` stays quick."""
+    if name == "certify":
+        from verify.certificate.certify import certify
+
+        return certify
+    if name == "Certificate":
+        from verify.certificate.result import Certificate
+
+        return Certificate
     if name == "volumes":
         from verify.volume.angular import volumes
 

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -356,6 +357,38 @@ def _assignment(text: str) -> tuple[str, float]:
         return name.strip(), float(value)
     except ValueError:
         raise InputError(f"got --set {text!r}; expected a name and a number, for example epsilon=0.2") from None
+
+
+@cli.command("certify")
+@click.argument("weights", metavar="WEIGHTS")
+@click.argument("data", metavar="DATA.npz")
+@click.option("--slope", default=0.0, show_default=True, type=float, help="Slope ρ on the negative side.")
+@click.option("--tolerance", default=1e-3, show_default=True, type=float, help="Relative distance that still counts.")
+@click.option("--epsilon", default=0.1, show_default=True, type=float, help="Error threshold ε of the bound shown.")
+@click.option("--threshold", default=0.5, show_default=True, type=float, help="Between the two classes; 0 for ±1.")
+@click.option("--bias", default="refuse", show_default=True, help="refuse, or constant-feature to fold biases in.")
+@click.option("--seed", default=0, show_default=True, type=int, help="Seed of the volume and of better networks.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def certify_command(weights: str, data: str, bias: str, threshold: float, as_json: bool, **options: Any) -> int:
+    r"""Say what a trained network provably is: inside a region, a local minimum, a global one.
+
+    WEIGHTS holds arrays W (hidden units × features) and z (hidden units) in an .npz file, or is a PyTorch state dict
+    (.pt, .pth). DATA holds X (samples × features) and y. The exit code is 0 whatever the outcome.
+
+    \b
+    Examples:
+      python -m verify certify weights.npz data.npz
+      python -m verify certify model.pt data.npz --slope 0.01 --bias constant-feature --json
+    """
+    from verify.certificate.certify import certify
+    from verify.certificate.weights import read_weights, without_bias
+    from verify.data import read_arrays
+
+    given = without_bias(read_weights(weights), *read_arrays(data), bias)
+    found = certify(*given.arrays, threshold=threshold - given.output_bias, **options)
+    found = replace(found, notes=given.notes)
+    click.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False) if as_json else repr(found))
+    return 0
 
 
 @cli.command("report")

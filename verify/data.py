@@ -101,16 +101,34 @@ def read_arrays(path: str | Path) -> tuple[NDArray[np.generic], NDArray[np.gener
     Raises:
         InputError: if the file cannot be read or lacks an array.
     """
+    arrays = read_archive(path, ("X", "y"), only=True)
+    return arrays["X"], arrays["y"]
+
+
+def read_archive(path: str | Path, names: tuple[str, ...], *, only: bool = False) -> dict[str, NDArray[np.generic]]:
+    """The arrays of an `.npz` file, by name; pickled ones are refused.
+
+    Args:
+        path: the file.
+        names: arrays that must be there.
+        only: read no others.
+
+    Raises:
+        InputError: if the file cannot be read or lacks one of them.
+    """
     path = Path(path)
+    expected = " and ".join(names)
     try:
         # Opened here, because np.load leaves the file open when it is no archive.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputError(f"{path} is not an .npz archive; expected one with arrays X and y")
-            missing = [name for name in ("X", "y") if name not in archive.files]
+                raise InputError(f"{path} is not an .npz archive; expected one with arrays {expected}")
+            missing = [name for name in names if name not in archive.files]
             if missing:
-                raise InputError(f"{path} has arrays {archive.files}; expected X and y, missing {', '.join(missing)}")
-            return archive["X"], archive["y"]
+                raise InputError(
+                    f"{path} has arrays {archive.files}; expected {expected}, missing {', '.join(missing)}"
+                )
+            return {name: archive[name] for name in (names if only else archive.files)}
     except FileNotFoundError:
         raise InputError(f"there is no file {path}") from None
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
