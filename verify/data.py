@@ -120,15 +120,17 @@ def read_archive(path: str | Path, names: tuple[str, ...], *, only: bool = False
     expected = " and ".join(names)
     try:
         # Opened here, because np.load leaves the file open when it is no archive.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+        with path.open("rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise InputError(f"{path} is not an .npz archive; expected one with arrays {expected}")
-            missing = [name for name in names if name not in archive.files]
-            if missing:
-                raise InputError(
-                    f"{path} has arrays {archive.files}; expected {expected}, missing {', '.join(missing)}"
-                )
-            return {name: archive[name] for name in (names if only else archive.files)}
+            with archive:
+                missing = [name for name in names if name not in archive.files]
+                if missing:
+                    raise InputError(
+                        f"{path} has arrays {archive.files}; expected {expected}, missing {', '.join(missing)}"
+                    )
+                return {name: archive[name] for name in (names if only else archive.files)}
     except FileNotFoundError:
         raise InputError(f"there is no file {path}") from None
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:

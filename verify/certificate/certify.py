@@ -93,8 +93,10 @@ def certify(
         f"got seed {seed!r}; expected a whole number from 0",
     )
     rho = Fraction(repr(float(slope)))
-    examined = _Examination(first, second, samples, labels, rho, float(tolerance), int(seed))
-    return examined.certificate(float(epsilon), float(threshold))
+    # Bounds that overflow, or become NaN, compare as false, and a comparison that is false proves nothing.
+    with np.errstate(all="ignore"):
+        examined = _Examination(first, second, samples, labels, rho, float(tolerance), int(seed))
+        return examined.certificate(float(epsilon), float(threshold))
 
 
 @dataclass(frozen=True)
@@ -388,8 +390,7 @@ class _Examination:
         if self.gradient.fits:
             return 0, 0
         outputs = self.data.y - self.e
-        with np.errstate(over="ignore", under="ignore"):
-            level = float(np.ldexp(threshold, -self.data.outputs))
+        level = float(np.ldexp(threshold, -self.data.outputs))
         wrong = (outputs > level) != (self.data.labels > threshold)
         # The subtraction above rounds, and so does a level that is no normal float, by less than the bound's slack.
         unsure = np.abs(outputs - level) <= OUTWARDS * (self.e_error + 2 * np.spacing(np.abs(outputs)))
@@ -420,9 +421,7 @@ class _Examination:
     def _exact_minimum(self, nearby: Nearby) -> ExactMinimum | None:
         if not nearby.exists or nearby.W is None or nearby.rank is None or nearby.singular is None:
             return None
-        with np.errstate(over="ignore", under="ignore"):
-            rows = np.frexp(np.abs(self.given[0]).max(axis=1))[1]
-            W = np.ldexp(nearby.W, rows[:, None])
+        W = np.ldexp(nearby.W, np.frexp(np.abs(self.given[0]).max(axis=1))[1][:, None])
         return ExactMinimum(nearby.distance, W, nearby.error, nearby.rank, nearby.singular, self._mse(nearby.loss))
 
 

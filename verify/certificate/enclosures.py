@@ -223,11 +223,11 @@ def sum_of_squares(values: FloatArray, bound: FloatArray) -> Interval:
 
 
 def unscaled(interval: Interval, exponent: int, divisor: int = 1) -> Interval:
-    """`2^exponent / divisor` times an interval, rounded outwards; an end beyond floats becomes zero or infinite."""
-    with np.errstate(over="ignore", under="ignore"):
-        low, high = (float(np.ldexp(end / divisor, exponent)) for end in (interval.lower, interval.upper))
+    """`2^exponent / divisor` times an interval, rounded outwards to floats, the upper end to infinity if it must be."""
+    low, high = (float(np.ldexp(end / divisor, exponent)) for end in (interval.lower, interval.upper))
     # A product that is no normal float may be rounded by as much as itself.
-    return Interval(low / OUTWARDS if low > 2.0**-1000 else 0.0, high * OUTWARDS + 2.0**-1000 * (interval.upper > 0))
+    low = min(low, np.finfo(np.float64).max) / OUTWARDS if low > 2.0**-1000 else 0.0
+    return Interval(low, high * OUTWARDS + 2.0**-1000 * (interval.upper > 0))
 
 
 def exact_pulls(W: FloatArray, z: FloatArray, data: Data, active: BoolArray) -> tuple[list[fmpq], fmpq_mat] | None:

@@ -213,7 +213,7 @@ def _region(data: Data, z: FloatArray, found: Activations) -> _Region:
     return _Region(
         gates=gates,
         neuron=np.array(most, dtype=np.intp),
-        seen=np.asarray(cells.any(axis=0)) | (data.rho != 0),
+        seen=np.asarray((gates != 0).any(axis=1)),
         used=nonzero > 0,
         spare=any(row.tobytes() not in known for row in others),
     )

@@ -59,15 +59,14 @@ def best_rival(data: Data, width: int, seed: int) -> Rival | None:
     parameters = width * (d0 + 1)
     if not found and parameters <= TRAIN_PARAMETERS and N * parameters <= TRAIN_SIZE:
         W, z = rng.standard_normal((_STARTS, width, d0)), rng.standard_normal((_STARTS, width))
-        # A start whose steps overflow drops out by its loss.
-        with np.errstate(all="ignore"):
-            try:
-                trained = train(W, z, data.X.T, data.y, data.slope, steps=_TRAINING_STEPS)
-                best = int(np.nan_to_num(trained.loss, nan=np.inf).argmin())
-                one = slice(best, best + 1)
-                trained = train(trained.W[one], trained.z[one], data.X.T, data.y, data.slope, steps=_POLISHING_STEPS)
-            except np.linalg.LinAlgError:
-                trained = None
+        try:
+            trained = train(W, z, data.X.T, data.y, data.slope, steps=_TRAINING_STEPS)
+            # A start whose steps overflow drops out by its loss.
+            best = int(np.nan_to_num(trained.loss, nan=np.inf).argmin())
+            one = slice(best, best + 1)
+            trained = train(trained.W[one], trained.z[one], data.X.T, data.y, data.slope, steps=_POLISHING_STEPS)
+        except np.linalg.LinAlgError:
+            trained = None
         if trained is not None and np.isfinite(trained.W).all() and np.isfinite(trained.z).all():
             found.append(
                 _judged(

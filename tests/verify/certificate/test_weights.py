@@ -1,0 +1,184 @@
+"""Weights from files, biases, and the command: what people give, and what they get wrong."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import verify
+from verify.certificate.weights import Weights, from_state, read_weights, without_bias
+from verify.cli import main
+
+W, Z = [[1.0, 0.5], [-1.0, 2.0]], [1.0, -1.0]
+X, Y = np.array([[1.0, 2.0], [-1.0, 0.3], [2.0, -1.0]]), np.array([1.0, 0.0, 1.0])
+
+
+def call(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        main(["certify", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return stop.value.code, out, err
+
+
+@pytest.fixture
+def files(tmp_path):
+    np.savez(tmp_path / "w.npz", W=W, z=Z)
+    np.savez(tmp_path / "d.npz", X=X, y=Y)
+    return tmp_path / "w.npz", tmp_path / "d.npz"
+
+
+def test_the_command_prints_one_page_and_json(capsys, files):
+    code, out, err = call(capsys, *files, "--slope", "0.1")
+    assert (code, err) == (0, "")
+    assert out.rstrip("\n") == repr(verify.certify(W, Z, X, Y, slope=0.1))
+    code, out, _ = call(capsys, *files, "--slope", "0.1", "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert told == json.loads(json.dumps(verify.certify(W, Z, X, Y, slope=0.1).to_dict()))
+    assert told["differentiable"] == {**told["differentiable"], "outcome": "holds", "evidence": "exact"}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"W": W}, "missing z"),
+        ({"W": W, "z": Z, "b1": [1, 1]}, "nothing else but b"),
+        ({"W": W, "z": [1.0]}, "z has shape"),
+        ({"W": [[1.0, 2.0, 3.0]], "z": [1.0]}, "3 columns"),
+        ({"W": [[np.nan, 1.0]], "z": [1.0]}, "NaN"),
+        ({"W": W, "z": Z, "b": [1.0, 0.0]}, "constant-feature"),
+        ({"W": W, "z": Z, "c": 0.5}, "constant-feature"),
+        ({"W": np.array([[None, 1]], dtype=object), "z": [1.0]}, "cannot be read"),
+        ({"W": [["a", "b"]], "z": [1.0]}, "real numbers"),
+    ],
+)
+def test_bad_weights_are_one_line_and_exit_code_2(capsys, files, tmp_path, arrays, message):
+    np.savez(tmp_path / "bad.npz", **{name: np.array(value) for name, value in arrays.items()})
+    code, out, err = call(capsys, tmp_path / "bad.npz", files[1])
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_zero_biases_and_column_vectors_are_taken_as_they_are(capsys, files, tmp_path):
+    np.savez(tmp_path / "z.npz", W=W, z=np.array([Z]), b=np.zeros(2), c=0.0)
+    assert call(capsys, tmp_path / "z.npz", files[1])[1] == call(capsys, *files)[1]
+
+
+def test_biases_become_a_constant_feature_and_labels(capsys, files, tmp_path):
+    b, c = np.array([0.25, -4.0]), 0.125
+    np.savez(tmp_path / "b.npz", W=W, z=Z, b=b, c=c)
+    code, out, _ = call(capsys, tmp_path / "b.npz", files[1], "--bias", "constant-feature", "--slope", "0.5", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["d0"] == 3
+    assert len(found["notes"]) >= 2
+    hidden = X @ np.array(W).T + b
+    outputs = np.where(hidden > 0, hidden, 0.5 * hidden) @ Z + c
+    assert found["mse"][0] <= np.mean((Y - outputs) ** 2) <= found["mse"][1]
+    assert found["errors"] == [int(((outputs > 0.5) != (Y > 0.5)).sum())] * 2
+    assert call(capsys, tmp_path / "b.npz", files[1], "--bias", "no")[0] == 2
+    np.savez(tmp_path / "b.npz", W=W, z=Z, b=np.ones(3))
+    assert call(capsys, tmp_path / "b.npz", files[1], "--bias", "constant-feature")[0] == 2
+
+
+def test_missing_and_strange_files(capsys, files, tmp_path):
+    assert call(capsys, tmp_path / "none.npz", files[1])[0] == 2
+    assert call(capsys, files[0], tmp_path / "none.npz")[0] == 2
+    with (tmp_path / "one.npz").open("wb") as stream:
+        np.save(stream, np.ones(3))
+    assert "not an .npz archive" in call(capsys, tmp_path / "one.npz", files[1])[2]
+    assert call(capsys, files[1], files[0])[0] == 2
+    assert call(capsys, files[0], files[1], "--slope", "1")[0] == 2
+    assert call(capsys, files[0], files[1], "--tolerance", "x")[0] == 2
+    assert call(capsys, files[0])[0] == 2
+
+
+@given(st.binary(max_size=200))
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_random_bytes_are_refused(tmp_path, content):
+    for suffix in (".npz", ".bin"):
+        path = tmp_path / f"fuzz{suffix}"
+        path.write_bytes(content)
+        with pytest.raises(verify.InputError):
+            read_weights(path)
+
+
+def test_a_state_dict_needs_pytorch(capsys, files, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    code, _, err = call(capsys, tmp_path / "model.pt", files[1])
+    assert code == 2
+    assert "pip install torch" in err
+
+
+def state(**arrays):
+    return {name.replace("_", "."): np.array(value, dtype=np.float32) for name, value in arrays.items()}
+
+
+def test_state_dicts_of_two_linear_layers():
+    found = from_state(state(l0_weight=W, l0_bias=[1, 2], l2_weight=[Z], l2_bias=[3]))
+    assert found.W.tolist() == W
+    assert found.z.tolist() == Z
+    assert found.hidden_bias.tolist() == [1, 2]
+    assert found.output_bias.tolist() == [3]
+    assert found.biased
+    assert not from_state(state(a=W, b=[Z])).biased
+    one = from_state(state(a_weight=[[1, 2]], a_bias=[5], b_weight=[[3]]))
+    assert (one.hidden_bias.tolist(), one.output_bias) == ([5], None)
+    one = from_state(state(a_weight=[[1, 2]], b_weight=[[3]], b_bias=[5]))
+    assert (one.hidden_bias, one.output_bias.tolist()) == (None, [5])
+
+
+@pytest.mark.parametrize(
+    "given_state",
+    [
+        {},
+        [1, 2],
+        {"a": "text"},
+        state(a=W),
+        state(a=W, b=W),
+        state(a=W, b=[Z], c=[Z]),
+        state(a=W, b=[Z], running=1.0),
+        state(a=W, b=[Z], bias=[1, 2, 3]),
+        state(conv=np.ones((2, 1, 3)), b=[Z]),
+    ],
+)
+def test_other_state_dicts_are_named(given_state):
+    with pytest.raises(verify.InputError, match=r"expected one hidden layer|no state dict"):
+        from_state(given_state)
+
+
+def test_the_model_without_biases_has_the_same_outputs():
+    weights = Weights(np.array(W), np.array(Z), np.array([1.0, -1.0]), np.array([0.5]))
+    made = without_bias(weights, X, Y, "constant-feature")
+    first, second, samples, labels = made.arrays
+    assert (np.maximum(samples @ first.T, 0) @ second - labels).tolist() == pytest.approx(
+        (np.maximum(X @ np.array(W).T + [1.0, -1.0], 0) @ np.array(Z) + 0.5 - Y).tolist()
+    )
+    assert made.output_bias == 0.5
+    with pytest.raises(verify.InputError, match="got bias"):
+        without_bias(weights, X, Y, "fold")
+
+
+def test_a_network_trained_in_pytorch(capsys, tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(5, 30, bias=False), torch.nn.ReLU(), torch.nn.Linear(30, 1, bias=False))
+    rng = np.random.default_rng(0)
+    samples, labels = rng.standard_normal((20, 5)), rng.integers(0, 2, 20)
+    inputs, targets = torch.tensor(samples, dtype=torch.float32), torch.tensor(labels, dtype=torch.float32)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(1500):
+        optimizer.zero_grad()
+        torch.mean((model(inputs)[:, 0] - targets) ** 2).backward()
+        optimizer.step()
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    np.savez(tmp_path / "d.npz", X=samples, y=labels)
+    code, out, _ = call(capsys, tmp_path / "model.pt", tmp_path / "d.npz", "--json")
+    assert code == 0
+    assert [json.loads(out)[name]["outcome"] for name in ("differentiable", "local_minimum")] == ["holds", "holds"]
+    torch.save(model, tmp_path / "whole.pt")
+    assert call(capsys, tmp_path / "whole.pt", tmp_path / "d.npz")[0] == 2
