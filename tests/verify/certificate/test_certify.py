@@ -212,6 +212,14 @@ def test_a_suboptimal_minimum_with_both_neurons_on_one_side():
     assert fits.mse.upper == 0
 
 
+def test_no_better_network_is_claimed_where_there_is_none():
+    # One input with both labels: 1/4 is the least mean squared error of any function, and 1/2 its value.
+    found = verify.certify([[1.0, 0.0]], [0.5], [[1.0, 0.5], [1.0, 0.5]], [0.0, 1.0])
+    assert outcomes(found) == (HOLDS, HOLDS, UNDECIDED)
+    assert found.better is None
+    assert found.mse.lower <= 0.25 <= found.mse.upper
+
+
 def test_a_neuron_without_weight_must_be_stationary_too():
     # F1(a): z_2 = 0, and the second neuron alone sees the sample at −1.
     found = verify.certify([[1.0], [-2.0]], [1.0, 0.0], [[1.0], [-1.0]], [1.0, 1.0])

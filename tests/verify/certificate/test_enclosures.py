@@ -117,3 +117,16 @@ def test_intervals_round_outwards():
         assert unscaled(Interval(1.0, 2.0), -3000).lower == 0 < unscaled(Interval(1.0, 2.0), -3000).upper
     third = unscaled(Interval(1.0, 1.0), 0, 3)
     assert Fraction(third.lower) < Fraction(1, 3) < Fraction(third.upper)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_signs_that_rounding_loses_are_the_exact_ones(sign):
+    w = np.array([[1.0, sign * 1e-17, -1.0], [sign * 1e-18, 1.0, -1.0]])
+    X = np.array([[1.0, 1.0, 1.0], [1.0, -1.0, 1.0], [3.0, 1.0, 3.0], [1.0, 3.0, 3.0]])
+    data, first, _ = scaled(w, np.ones(2), X, np.ones(4), Fraction(0))
+    found = data.activations(first, w)
+    expected = [[sum(a * b for a, b in zip(row, x, strict=True)) > 0 for row in exact(w)] for x in exact(X)]
+    assert found.active.tolist() == expected
+    assert not found.zero.any()
+    # Found again from scaled weights alone, as for the points of Newton steps.
+    assert data.activations(first).active.tolist() == expected
