@@ -29,10 +29,11 @@ def test_the_example_statement_holds_and_its_controls_are_rejected(tmp_path):
     assert [series["label"] for series in statement["pictures"][0]["drawing"]["series"]] == ["bound", "exact"]
 
 
-def test_the_example_of_volumes_prints_what_it_says(capsys):
-    page = (ROOT / "docs" / "volumes.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["volumes.md", "certify.md"])
+def test_the_example_of_a_page_prints_what_it_says(name, capsys):
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     code, shown = re.search(r"```python\n(.*?)```\s+```text\n(.*?)```", page, flags=re.S).groups()
-    exec(compile(code, "docs/volumes.md", "exec"), {})
+    exec(compile(code, f"docs/{name}", "exec"), {})
     assert capsys.readouterr().out == shown
 
 

@@ -282,7 +282,7 @@ class _Examination:
         if nearby.exists:
             text = f"an exact minimum lies in the same region, at a distance of at most {nearby.distance:.2g}"
             return Verdict(Outcome.UNDECIDED, None, f"{text}, which is above the tolerance")
-        return Verdict(Outcome.UNDECIDED, None, f"the gradient is small, but {nearby.reason}")
+        return Verdict(Outcome.UNDECIDED, None, f"neither proved nor excluded: {nearby.reason}")
 
     def _none_within(self, nearby: Nearby) -> bool:
         """Whether the tolerance is proved too short a way to any DLM of the region.

@@ -46,6 +46,17 @@ EXACT_RANK_SIZE = 40_000
 
 UNKNOWN = Interval(0.0, np.inf)
 
+KEPT_MARGIN = 0.2
+"""Share of a pre-activation that a Newton step must leave."""
+
+CLEAR_MARGIN = 1e-8
+"""Sine of an angle to a hyperplane that is well above rounding, and well below any tolerance of interest."""
+
+MOST_HELD = 1000
+"""Most pre-activations that a Newton step keeps as they are."""
+
+_HOLDS = 20
+
 _STEPS = 4
 
 
@@ -139,7 +150,7 @@ def nearby_minimum(data: Data, W: FloatArray, z: FloatArray, found: Activations)
         found: its pre-activations.
     """
     region = _region(data, z, found)
-    solver = _solver(data, region)
+    solver = _solver(data, region, z)
     if isinstance(solver, str):
         return Nearby(False, solver)
     if region.spare and not (solver.fits and not data.labels[~region.seen].any()):
@@ -161,7 +172,7 @@ def nearby_minimum(data: Data, W: FloatArray, z: FloatArray, found: Activations)
         unmatched=unmatched,
         moved=solver.moved(start),
     )
-    at, moved = start, W
+    at, moved, smallest = start, W, np.inf
     for turn in range(_STEPS + 1):
         if turn:
             moved = moved.copy()
@@ -178,8 +189,11 @@ def nearby_minimum(data: Data, W: FloatArray, z: FloatArray, found: Activations)
         distance = float((gone + rest / length).max(initial=0.0)) * OUTWARDS
         if not (rest < room).all() or not np.isfinite(distance):
             continue
-        if error >= best.error:
+        if error >= smallest:
             break
+        smallest = error
+        if distance >= best.distance:
+            continue
         best = Nearby(
             True,
             solver.name,
@@ -219,13 +233,13 @@ def _region(data: Data, z: FloatArray, found: Activations) -> _Region:
     )
 
 
-def _solver(data: Data, region: _Region) -> _Solver | str:
+def _solver(data: Data, region: _Region, z: FloatArray) -> _Solver | str:
     rows, columns = int(region.used.sum()), int(region.seen.sum())
     if columns == 0:
         return _NothingToDo()
     tried = []
     if columns <= min(rows, LARGEST_MATRIX):
-        by_columns = _FullColumnRank(data, region)
+        by_columns = _FullColumnRank(data, region, z)
         if by_columns.eigenvalue > 0:
             return by_columns
         tried.append("columns")
@@ -265,8 +279,9 @@ class _FullColumnRank:
 
     fits = True
 
-    def __init__(self, data: Data, region: _Region) -> None:
+    def __init__(self, data: Data, region: _Region, z: FloatArray) -> None:
         self.seen, self.gates, self.X = region.seen, region.gates[region.seen], data.X[region.seen]
+        self.samples, self.neuron, self.z = data.X, region.neuron, z[region.neuron]
         # Columns of length near 1: dividing an equation by a power of two changes no solution.
         sizes = lengths(self.gates) * lengths(self.X)
         self.scale = np.ldexp(1.0, -np.clip(np.frexp(sizes)[1], -1000, 1000))
@@ -282,8 +297,43 @@ class _FullColumnRank:
             self.factor = cho_factor(self.gram, lower=True)
 
     def step(self, at: _Point) -> FloatArray:
-        weights = cho_solve(self.factor, self.scale * at.e[self.seen]) * self.scale
-        return np.asarray((self.gates * weights[:, None]).T @ self.X)
+        """The shortest move of u that brings the residual to zero, among those that stay well inside the region.
+
+        With more parameters than samples there are many solutions. Where the shortest would take pre-activations
+        across zero, or most of the way, it is sought among those that leave these as they are, or bring them to
+        `CLEAR_MARGIN` where they are below it; again, until no other is in the way.
+        """
+        weights = self._solve(at.e[self.seen])
+        shortest = move = np.asarray((self.gates * weights[:, None]).T @ self.X)
+        before = at.found.products[:, self.neuron]
+        sides = np.where(at.found.active[:, self.neuron], 1.0, -1.0)
+        clear = CLEAR_MARGIN * np.outer(lengths(self.samples), at.found.norms[self.neuron])
+        least = np.maximum(KEPT_MARGIN * np.abs(before), clear / 2)
+        held = np.zeros(before.shape, dtype=bool)
+        for _ in range(_HOLDS):
+            after = before + self.samples @ move.T / self.z
+            held |= sides * after < least
+            number = int(held.sum())
+            if not number or number > min(MOST_HELD, move.size - self.rank):
+                return shortest if number else move
+            sample, cell = np.nonzero(held)
+            # d = G λ + C μ with a column of C for each pre-activation that is held, and Gᵀd = e, Cᵀd = pinned.
+            columns = self.samples[sample]
+            pinned = (sides * np.maximum(np.abs(before), clear) - before)[sample, cell] * self.z[cell]
+            products = columns @ columns.T * (cell[:, None] == cell[None, :])
+            cross = self.gates[:, cell] * (self.X @ columns.T)
+            solved = self._solve(cross)
+            forces = np.linalg.lstsq(products - cross.T @ solved, pinned - cross.T @ weights, rcond=None)[0]
+            move = (self.gates * (weights - solved @ forces)[:, None]).T @ self.X
+            np.add.at(move, cell, forces[:, None] * columns)
+            if not np.isfinite(move).all():
+                return shortest
+        return move
+
+    def _solve(self, right: FloatArray) -> FloatArray:
+        """`(GᵀG)⁻¹` times one vector, or the columns of a matrix."""
+        scale = self.scale if right.ndim == 1 else self.scale[:, None]
+        return np.asarray(cho_solve(self.factor, scale * right) * scale)
 
     def distance(self, at: _Point) -> float:
         square = sum_of_squares(at.e[self.seen] * self.scale, at.e_error[self.seen] * self.scale).upper

@@ -223,6 +223,8 @@ class Certificate:
                 f"  exact minimum          within {near.distance:.2g} of each neuron; rank(A ∘ X) = {near.rank}, "
                 f"mean squared error {near.mse}"
             )
+        else:
+            lines.append("  exact minimum          none was proved")
         lines += _wrapped(self.reason)
         if self.better is not None:
             lines.append(f"  better network         {self.better.made}: mean squared error ≤ {self.better.mse:.3g}")

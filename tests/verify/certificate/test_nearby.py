@@ -98,3 +98,41 @@ def test_features_that_are_always_zero_do_not_matter():
     *_, found = looked_at(wider, z, np.column_stack([X, np.zeros(25)]), y)
     assert found.exists
     assert found.rank == 6
+
+
+@pytest.mark.parametrize("margin", [1e-6, 1e-17, 1e-300])
+def test_a_pre_activation_near_zero_is_kept(margin):
+    """The shortest way to the label moves both neurons, and the first across zero; the second alone can do it."""
+    W, X, y = np.array([[margin, 1.0], [1.0, -1.0]]), np.eye(2), 1 - 4e-4
+    found = verify.certify(W, [1.0, 1.0], X, [y, 1 - SLOPE], slope=SLOPE)
+    assert found.local_minimum.outcome is Outcome.HOLDS
+    assert found.global_minimum.outcome is Outcome.HOLDS
+    assert found.exact_minimum.distance == pytest.approx(4e-4 / 2**0.5, rel=0.01)
+    moved = found.exact_minimum.W
+    assert moved[0, 0] == pytest.approx(max(margin, nearby.CLEAR_MARGIN), rel=1e-5)
+    assert abs(moved[0, 0] + moved[1, 0] - y) < 1e-15
+
+
+def test_moves_that_hold_pre_activations_solve_the_same_problem():
+    """Trained networks have inputs near zero: of these, most need it, and each proof is checked in exact arithmetic."""
+    proved = 0
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        X, y = rng.standard_normal((12, 4)), np.arange(12) % 2
+        W, z = rng.standard_normal((8, 4)), np.array([1.0, -1.0] * 4)
+        for _ in range(200):
+            active = np.where(X @ W.T > 0, 1.0, SLOPE)
+            jacobian = ((active * z)[:, :, None] * X[:, None, :]).reshape(12, -1)
+            e = y - (active * (X @ W.T)) @ z
+            W += 0.1 * np.linalg.lstsq(jacobian, e, rcond=None)[0].reshape(W.shape)
+        found = verify.certify(W, z, X, y, slope=SLOPE)
+        if found.exact_minimum is None:
+            continue
+        proved += 1
+        near = found.exact_minimum
+        assert ((X @ near.W.T > 0) == (X @ W.T > 0)).all()
+        gap = np.linalg.norm(near.W - W, axis=1) / np.linalg.norm(W, axis=1)
+        assert gap.max() <= near.distance
+        fit = np.where(X @ near.W.T > 0, X @ near.W.T, SLOPE * (X @ near.W.T)) @ z
+        assert np.abs(fit - y).max() < 1e-10
+    assert proved >= 4
