@@ -113,6 +113,7 @@ class _Region:
         seen: whether some cell is active on the sample, or the slope is not zero, N.
         used: whether the row of G is not zero, `c × d0`.
         spare: whether a neuron with `z_i = 0` is in a cell of its own.
+        crowd: most neurons in use in one cell.
     """
 
     gates: FloatArray
@@ -120,6 +121,7 @@ class _Region:
     seen: BoolArray
     used: BoolArray
     spare: bool
+    crowd: int
 
 
 class _Solver(Protocol):
@@ -170,7 +172,8 @@ def nearby_minimum(data: Data, W: FloatArray, z: FloatArray, found: Activations)
         rank=solver.rank,
         singular=solver.singular,
         unmatched=unmatched,
-        moved=solver.moved(start),
+        # The m neurons of a cell move its part of u by the sum of m moves.
+        moved=solver.moved(start) / np.sqrt(region.crowd) / OUTWARDS,
     )
     at, moved, smallest = start, W, np.inf
     for turn in range(_STEPS + 1):
@@ -230,6 +233,7 @@ def _region(data: Data, z: FloatArray, found: Activations) -> _Region:
         seen=np.asarray((gates != 0).any(axis=1)),
         used=nonzero > 0,
         spare=any(row.tobytes() not in known for row in others),
+        crowd=int(np.bincount(cell_of).max(initial=1)),
     )
 
 

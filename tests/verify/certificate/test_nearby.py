@@ -92,6 +92,16 @@ def test_two_neurons_in_one_cell_share_their_columns():
     assert found.distance < 1e-6
 
 
+def test_many_neurons_in_one_cell_move_it_together():
+    """Sixteen copies, each at 0.9 of the tolerance from a minimum: together they are sixteen times as far."""
+    W, z, X, y = network(25, 3, 2, 6)
+    copies = np.repeat(W, [16, 1], axis=0)
+    copies[:16] += 9e-4 * np.linalg.norm(W[0]) * np.array([1.0, 0.0, 0.0])
+    assert ((copies @ X.T > 0) == (np.repeat(W, [16, 1], axis=0) @ X.T > 0)).all()
+    found = verify.certify(copies, np.repeat(z / [16, 1], [16, 1]), X, y, slope=SLOPE)
+    assert found.local_minimum.outcome is not Outcome.VIOLATED
+
+
 def test_features_that_are_always_zero_do_not_matter():
     W, z, X, y = network(25, 3, 2, 5)
     wider = np.column_stack([W, [1.0, -2.0]])
