@@ -93,12 +93,12 @@ def test_two_neurons_in_one_cell_share_their_columns():
 
 
 def test_many_neurons_in_one_cell_move_it_together():
-    """Sixteen copies, each at 0.9 of the tolerance from a minimum: together they are sixteen times as far."""
+    """Sixteen copies of each neuron, all at 0.9 of the tolerance from a minimum: u is sixteen of their moves away."""
     W, z, X, y = network(25, 3, 2, 6)
-    copies = np.repeat(W, [16, 1], axis=0)
-    copies[:16] += 9e-4 * np.linalg.norm(W[0]) * np.array([1.0, 0.0, 0.0])
-    assert ((copies @ X.T > 0) == (np.repeat(W, [16, 1], axis=0) @ X.T > 0)).all()
-    found = verify.certify(copies, np.repeat(z / [16, 1], [16, 1]), X, y, slope=SLOPE)
+    copies = np.repeat(W, 16, axis=0)
+    copies += 9e-4 * np.linalg.norm(copies, axis=1, keepdims=True) * np.array([1.0, 0.0, 0.0])
+    assert ((copies @ X.T > 0) == (np.repeat(W, 16, axis=0) @ X.T > 0)).all()
+    found = verify.certify(copies, np.repeat(z / 16, 16), X, y, slope=SLOPE)
     assert found.local_minimum.outcome is not Outcome.VIOLATED
 
 
