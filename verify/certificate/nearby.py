@@ -179,7 +179,12 @@ def nearby_minimum(data: Data, W: FloatArray, z: FloatArray, found: Activations)
     for turn in range(_STEPS + 1):
         if turn:
             moved = moved.copy()
-            moved[region.neuron] += solver.step(at) / z[region.neuron, None]
+            try:
+                moved[region.neuron] += solver.step(at) / z[region.neuron, None]
+            except np.linalg.LinAlgError:  # numbers beyond floats, as from samples of very different sizes
+                break
+            if not np.isfinite(moved).all():
+                break
             again = data.activations(moved)
             if not again.decided.all() or (again.active != found.active).any():
                 break
@@ -337,7 +342,7 @@ class _FullColumnRank:
     def _solve(self, right: FloatArray) -> FloatArray:
         """`(GᵀG)⁻¹` times one vector, or the columns of a matrix."""
         scale = self.scale if right.ndim == 1 else self.scale[:, None]
-        return np.asarray(cho_solve(self.factor, scale * right) * scale)
+        return np.asarray(cho_solve(self.factor, scale * right, check_finite=False) * scale)
 
     def distance(self, at: _Point) -> float:
         square = sum_of_squares(at.e[self.seen] * self.scale, at.e_error[self.seen] * self.scale).upper
@@ -375,14 +380,14 @@ class _FullRowRank:
 
     def step(self, at: _Point) -> FloatArray:
         move = np.zeros(self.used.shape)
-        move[self.used] = cho_solve(self.factor, at.pulls[self.neuron][self.used])
+        move[self.used] = cho_solve(self.factor, at.pulls[self.neuron][self.used], check_finite=False)
         return move
 
     def distance(self, at: _Point) -> float:
         return OUTWARDS * float(np.linalg.norm(_longest(at, self.neuron))) / self.eigenvalue
 
     def moved(self, at: _Point) -> float:
-        move = cho_solve(self.factor, at.pulls[self.neuron][self.used])
+        move = cho_solve(self.factor, at.pulls[self.neuron][self.used], check_finite=False)
         size = float(np.linalg.norm(move)) * OUTWARDS
         rest = float(np.linalg.norm(at.pulls[self.neuron][self.used] - self.matrix @ move))
         rounding = (gamma(self.rank + 4) * float(np.linalg.norm(self.matrix)) + self.error) * size

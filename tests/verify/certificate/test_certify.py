@@ -389,6 +389,8 @@ def test_extreme_but_finite_numbers_give_a_certificate():
             found = verify.certify(**{"W": W, "z": np.ones(4), "X": X, "y": np.ones(6)} | scaled)
             assert found.differentiable.outcome is HOLDS
             json.dumps(found.to_dict(), allow_nan=False)
+    apart = verify.certify(-np.ones((2, 2)), [1, 1], [[2.8e275, 1.0], [-2.0, 1.0], [1.0, 1.0]], [6e33] * 3)
+    assert apart.local_minimum.outcome is not HOLDS
     mixed = verify.certify(np.diag([1e300, 1e-300, 1.0]), [1e300, 1e-300, 1.0], np.ones((2, 3)), [1, 0])
     json.dumps(mixed.to_dict(), allow_nan=False)
 
