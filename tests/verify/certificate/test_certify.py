@@ -113,7 +113,7 @@ small = st.integers(1, 4).flatmap(
 
 
 @given(small, SLOPES)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 def test_integer_networks_agree_with_rational_arithmetic(network, slope):
     W, z, X, y = network
     X[~X.any(axis=1)] = 1
@@ -139,7 +139,7 @@ def test_integer_networks_agree_with_rational_arithmetic(network, slope):
 
 
 @given(small, SLOPES, st.integers(-300, 300), st.integers(-300, 300), st.integers(-300, 300))
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 def test_powers_of_two_change_no_verdict(network, slope, of_W, of_z, of_X):
     W, z, X, y = (array.astype(float) for array in network)
     X[~X.any(axis=1)] = 1
@@ -440,7 +440,7 @@ anything = st.one_of(
 
 
 @given(anything, anything, anything, anything, st.one_of(st.floats(), st.none(), st.integers(-3, 3)))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=50)
 def test_whatever_is_given_is_certified_or_named(W, z, X, y, slope):
     for values in ({"W": W}, {"z": z}, {"X": X}, {"y": y}, {"slope": slope}, {"W": W, "z": z, "X": X, "y": y}):
         try:
@@ -460,7 +460,7 @@ floats = st.floats(allow_nan=False, allow_infinity=False, width=64)
     npst.arrays(np.float64, (3,), elements=floats),
     SLOPES,
 )
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 def test_any_floats_agree_with_rational_arithmetic(W, z, X, y, slope):
     X[~X.any(axis=1)] = 1
     found, truth = verify.certify(W, z, X, y, slope=slope), Network(W, z, X, y, slope)
