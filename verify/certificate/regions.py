@@ -71,7 +71,7 @@ def region_volume(data: Data, W: FloatArray, found: Activations, kept: BoolArray
     lower, upper = lower * (1 + _ROUNDING), min(0.0, upper * (1 - _ROUNDING))
     estimated = _estimated(data, W, found, kept, seed)
     if isinstance(estimated, str):
-        note = f"region: inscribed caps and the bound of F9(b); the estimate is only the middle of the logs, as {estimated}"
+        note = f"region: inscribed caps and the bound of F9(b); between them only the middle is shown: {estimated}"
         middle = (lower + upper) / 2 if lower > -math.inf else upper
         return Volume(lower, middle, upper, Evidence.EXACT, note=note)
     if estimated.evidence is Evidence.EXACT:
