@@ -14,31 +14,23 @@ Imported by `verify.network.kernel` when it is first needed: Numba takes a fract
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 from llvmlite import binding, ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.core.extending import intrinsic
+
+from verify.compiled import compiled
 
 Floats = npt.NDArray[np.floating[Any]]
 Words = npt.NDArray[np.int32]
 Places = npt.NDArray[np.intp]
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 TILE = 4
 _LARGEST_DIAGONAL = 1.01
-
-
-def _compiled(function: Function) -> Function:
-    """Compiled when it is first called; kept on disk where there is a place for it."""
-    options = {"nogil": True, "error_model": "numpy"}
-    try:
-        return cast(Function, njit(cache=True, **options)(function))
-    except RuntimeError:  # neither the package's folder nor the user's can be written
-        return cast(Function, njit(**options)(function))
 
 
 def register_bytes() -> int:
@@ -441,7 +433,7 @@ _substitute = _instruction(_write_substitute)
 _project = _instruction(_write_project)
 
 
-@_compiled
+@compiled
 def _interleave(X: Floats, items: Places, factors: Floats, panels: Floats) -> None:
     """Columns of `X[item] * factors[lane]` as panels, `(tiles, features, TILE, lanes)`."""
     features, samples = X.shape[1], X.shape[2]
@@ -460,7 +452,7 @@ def _interleave(X: Floats, items: Places, factors: Floats, panels: Floats) -> No
                 panels[whole, k, n - TILE * whole, lane] = X[items[lane], k, n] * factors[lane, n]
 
 
-@_compiled
+@compiled
 def _aligned(rows: int, kind: Floats) -> Floats:
     """Zeros, `(rows, lanes)`, that begin where a vector register may, of the type and with the lanes of `kind`."""
     lanes = kind.shape[1]
@@ -469,7 +461,7 @@ def _aligned(rows: int, kind: Floats) -> Floats:
     return room[first : first + rows * lanes].reshape(rows, lanes)
 
 
-@_compiled
+@compiled
 def signs_of_block(W: Floats, X: Floats, bits: Words, start: int, stop: int) -> None:
     """Bits of the patterns of regions `start` to `stop`: bit `i % 32` of `bits[b, i // 32, n]` for neuron i."""
     width, features = W.shape[1], W.shape[2]
@@ -513,7 +505,7 @@ def signs_of_block(W: Floats, X: Floats, bits: Words, start: int, stop: int) -> 
                     bits[group + lane, word, n] = found[word, n, lane]
 
 
-@_compiled
+@compiled
 def _inverse_lengths(X: Floats, item: int, found: Floats) -> None:
     """One over the length of each sample, also where its square is out of range."""
     features, samples = X.shape[1], X.shape[2]
@@ -534,7 +526,7 @@ def _inverse_lengths(X: Floats, item: int, found: Floats) -> None:
         found[n] = 1.0 / np.sqrt(total) / largest
 
 
-@_compiled
+@compiled
 def _inner_products(X: Floats, padded: int, kind: Floats) -> Floats:
     """`XᵀX` for samples of length one, `(padded, padded)`, rounded to the type of `kind`."""
     features, samples = X.shape[1], X.shape[2]
@@ -551,7 +543,7 @@ def _inner_products(X: Floats, padded: int, kind: Floats) -> Floats:
     return products.astype(kind.dtype)
 
 
-@_compiled
+@compiled
 def proved_of_block(
     bits: Words, X: Floats, coefficients: Floats, width: int, shift: float, proved: npt.NDArray[np.bool_],
     chosen: Places, start: int, stop: int,
@@ -622,7 +614,7 @@ def proved_of_block(
             proved[group + lane] = alive[0, lane] != 0
 
 
-@_compiled
+@compiled
 def _rows_of_group(
     bits: Words, X: Floats, values: Floats, width: int, items: Places, G: Floats, alive: Words
 ) -> None:  # fmt: skip
@@ -677,7 +669,7 @@ def _rows_of_group(
             alive[0, lane] = 0
 
 
-@_compiled
+@compiled
 def _orthonormal_rows(
     G: Floats, Q: Floats, L: Floats, reciprocals: Floats, alive: Words, limits: Floats, tiles: int, across: int
 ) -> None:  # fmt: skip
@@ -696,7 +688,7 @@ def _orthonormal_rows(
             _substitute((Q, G, L, reciprocals), (2 * TILE * i * (i + 1), TILE * i, TILE * n, size))
 
 
-@_compiled
+@compiled
 def _products_of_rows(L: Floats, G: Floats, tiles: int, across: int) -> None:
     """`GGᵀ` into the lower tiles of `L`."""
     size = TILE * TILE * across
@@ -705,7 +697,7 @@ def _products_of_rows(L: Floats, G: Floats, tiles: int, across: int) -> None:
             _products((L, G, G), (2 * TILE * i * (i + 1) + TILE * TILE * j, i * size, j * size, TILE * across))
 
 
-@_compiled
+@compiled
 def kernels_of_block(
     bits: Words, X: Floats, values: Floats, width: int, limits: Floats, least: Floats, projector: Floats,
     rank: Places, error: Floats, chosen: Places, start: int, stop: int,

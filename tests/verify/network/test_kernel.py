@@ -431,20 +431,6 @@ def test_small_batches_do_without():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
-def test_without_a_folder_for_the_cache(monkeypatch):
-    """An installation that cannot be written, and a user without a home: compiled anew, and no error."""
-
-    def refuse(*_, cache=False, **options):
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return lambda function: (function, options)
-
-    monkeypatch.setattr(lanes, "njit", refuse)
-    function, options = lanes._compiled(len)
-    assert function is len
-    assert options["nogil"]
-
-
 # What is refused.
 
 
