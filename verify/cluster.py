@@ -39,7 +39,11 @@ _RUNS_KEPT = 4  # by a worker: of a client that was killed nobody says that it h
 
 
 class Unprepared(Exception):
-    """A worker has not been told about the run yet; the arguments are its address and its identity."""
+    """The worker of this address has not been told about the run yet."""
+
+
+class SchedulerLost(Exception):
+    """Nobody will say what became of a piece."""
 
 
 class WorkerDied(Exception):
@@ -73,7 +77,6 @@ class ClusterPool(Pool):
     def __init__(self, address: str) -> None:
         self._address = f"tcp://{address}"
         self._run: tuple[str, Surroundings, Fingerprint] | None = None
-        self._prepared: set[str] = set()
         # What each worker has to do: futures of ours with those of Dask.
         self._given: dict[str, dict[Future[Any], Any]] = {}
         self._alone: dict[str, _Alone] = {}
@@ -191,26 +194,30 @@ class ClusterPool(Pool):
             elif alone is not None:
                 self._give_alone(address)
         error = future.exception()
-        if isinstance(error, ConnectionError):
+        if isinstance(error, SchedulerLost):
             raise ConnectionError(f"the Dask scheduler at {self._address} was lost")
         if isinstance(error, Displaced):
             return True
         if not isinstance(error, Unprepared):
             return False
         assert self._run is not None
-        address, identity = error.args
-        if identity in self._prepared:
-            return True
+        (address,) = error.args
+        # Of several pieces that came back, the first is answered with what the worker needs.
+        if not self._tell(address, is_prepared, self._run[0]):
+            wrong = self._tell(address, prepare, *self._run)
+            if wrong:
+                raise OSError(f"the worker {address}, which came later, {wrong}")
+        return True
+
+    def _tell(self, address: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """The answer of one worker, None if it has gone."""
         try:
-            answer = self._client.run(prepare, *self._run, workers=[address], on_error="return").get(address)
+            answer = self._client.run(function, *arguments, workers=[address], on_error="return").get(address)
         except (OSError, ValueError):
-            return True  # that worker has gone again
+            return None
         if isinstance(answer, BaseException) and not isinstance(answer, OSError):
             raise OSError(_unusable(address, answer))
-        if isinstance(answer, str) and answer:
-            raise OSError(f"the worker {address}, which came later, {answer}")
-        self._prepared.add(identity)
-        return True
+        return None if isinstance(answer, OSError) else answer
 
     def died(self, future: Future[Any]) -> bool:
         """See `Pool`; a worker that came back at the same address before it was missed is Dask's to notice."""
@@ -257,7 +264,7 @@ async def _pass_on(inner: Any, future: Future[Any]) -> None:
     try:
         result = await inner
     except CancelledError:
-        outcome: BaseException = ConnectionError()
+        outcome: Exception = SchedulerLost()
     except Exception as error:
         outcome = error
     else:
@@ -307,6 +314,11 @@ def prepare(run: str, surroundings: Surroundings, expected: Fingerprint) -> str:
     return ""
 
 
+def is_prepared(run: str) -> bool:
+    """Whether this process knows the run."""
+    return run in _states
+
+
 def forget(run: str) -> None:
     """Let go of a run."""
     _states.pop(run, None)
@@ -321,7 +333,7 @@ def compute(run: str, call: Callable[..., Any], arguments: tuple[Any, ...]) -> A
     with _computing:
         known = _states.get(run)
         if known is None:
-            raise Unprepared(get_worker().address, get_worker().id)
+            raise Unprepared(get_worker().address)
         state, threads = known
         worker.use(state)
         with threads.limit(limits=1):

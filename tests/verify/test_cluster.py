@@ -24,6 +24,7 @@ from verify.cluster import ClusterPool
 from verify.code import Fingerprint
 from verify.data import Dataset
 from verify.errors import InputError
+from verify.report.view import make_view
 from verify.run import run
 from verify.runner import Budget, Settings
 
@@ -95,13 +96,14 @@ def test_a_worker_killed_in_mid_run_changes_nothing(three, toy, tmp_path):
     assert kill.killed is not None
     assert numbers(far) == numbers(here)
     assert far["times"]["workers"] == three.workers
+    assert f"on the workers of {three.workers}" in json.dumps(make_view(far), default=str)
 
 
 def test_workers_that_join_later_are_told_what_they_need(three, toy, tmp_path):
     folder = toy(body="time.sleep(0.02)")
 
     def renew(owner, done, total):
-        if done == 3:
+        if done in (3, 6):
             # As if they had just started.
             with Client(three.address, set_as_default=False) as client:
                 client.run(exec, "from verify import cluster; cluster._states.clear()")
@@ -121,6 +123,12 @@ def test_a_chunk_that_kills_its_worker_is_an_error_of_its_own_point(three, toy, 
     deadly = statement(results, "deadly-coin")["checks"][0]["points"]
     assert [point["verdict"]["outcome"] for point in deadly] == ["holds", "error"]
     assert "died" in deadly[1]["verdict"]["text"]
+
+
+def test_an_error_of_a_sampler_is_its_own_whatever_its_type(three, toy, tmp_path):
+    folder = toy(body="raise ConnectionError('the coin is out of reach')")
+    results = run(["coin"], Settings(folders=(folder,), workers=three.workers), tmp_path / "out", report=False).results
+    assert statement(results, "coin")["verdict"]["text"].count("ConnectionError: the coin is out of reach")
 
 
 def test_a_users_data_travel_to_the_workers(three, toy, tmp_path):

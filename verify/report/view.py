@@ -153,9 +153,11 @@ def _run_facts(results: dict[str, Any]) -> list[dict[str, str]]:
     spent = f"{budget['factor']:g} × the default" if budget["factor"] != 1 else "the default"
     spent += f", at most {numbers.seconds(budget['seconds'])}" if budget["seconds"] is not None else ""
     versions = [f"{name} {version}" for name, version in environment["packages"].items() if version]
+    workers = times.get("workers", 1)
+    crew = words.count(workers, "worker") if isinstance(workers, int) else f"on the workers of {workers}"
     facts = [
         ("Date", str(times.get("started", "")).replace("T", " ")),
-        ("Time taken", f"{numbers.seconds(times.get('seconds'))}, {words.count(times.get('workers', 1), 'worker')}"),
+        ("Time taken", f"{numbers.seconds(times.get('seconds'))}, {crew}"),
         ("Seed", str(run["seed"])),
         ("Budget", spent + (" (it ended the run early)" if run["capped"] else "")),
         ("Backend", run["backend"]),
