@@ -12,7 +12,7 @@ import math
 import os
 import platform
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -69,8 +69,23 @@ def build(
         "summary": summary(reports, broken),
         "broken_modules": broken,
         "statements": [_statement(report, plan) for report in reports],
-        "times": {**times, "statements": {k: round(v, 3) for k, v in sorted(outcomes.seconds.items())}},
+        "times": {
+            **times,
+            "statements": {k: round(v, 3) for k, v in sorted(outcomes.seconds.items())},
+            "undecided": list(_undecided(reports, outcomes)),
+        },
     }
+
+
+def _undecided(reports: Sequence[StatementReport], outcomes: Outcomes) -> Iterator[dict[str, Any]]:
+    """What the samples of the undecided points took, from which their further cost follows."""
+    for report in reports:
+        for check in report.checks:
+            for index, point in enumerate(check.points):
+                if point.needed is not None and math.isfinite(point.needed):
+                    seconds = outcomes.sampling_seconds[check.check.sampler.name, point.site.point]
+                    place = {"statement": report.statement.id, "check": check.check.name, "point": index}
+                    yield {**place, "seconds": round(seconds, 3)}
 
 
 def command(plan: Plan) -> str:

@@ -90,9 +90,11 @@ class KillAWorker:
 def test_a_worker_killed_in_mid_run_changes_nothing(three, toy, tmp_path):
     folder = toy(body="time.sleep(0.02)")
     kill = KillAWorker(three.address, after=8)
-    settings = Settings(folders=(folder,), budget=Budget(4.0), workers=three.workers)
+    settings = Settings(folders=(folder,), sequential=False, budget=Budget(4.0), workers=three.workers)
     far = run(["coin"], settings, tmp_path / "far", report=False, progress=kill).results
-    here = run(["coin"], Settings(folders=(folder,), budget=Budget(4.0)), tmp_path / "here", report=False).results
+    here = run(
+        ["coin"], Settings(folders=(folder,), sequential=False, budget=Budget(4.0)), tmp_path / "here", report=False
+    ).results
     assert kill.killed is not None
     assert numbers(far) == numbers(here)
     assert far["times"]["workers"] == three.workers
@@ -214,7 +216,7 @@ def test_a_scheduler_that_is_lost_ends_the_run_and_keeps_its_chunks(toy, tmp_pat
             if done == 5:
                 started.scheduler.kill()
 
-        settings = Settings(folders=(folder,), budget=Budget(4.0), workers=started.workers)
+        settings = Settings(folders=(folder,), sequential=False, budget=Budget(4.0), workers=started.workers)
         with pytest.raises(OSError, match=r"the Dask scheduler at tcp://.* was lost"):
             run(["coin"], settings, out, report=False, progress=lose)
         assert not (out / "results.json").exists()
@@ -222,7 +224,9 @@ def test_a_scheduler_that_is_lost_ends_the_run_and_keeps_its_chunks(toy, tmp_pat
         ((kept,),) = ledger.execute("SELECT count(*) FROM chunks")
     assert kept == 4, "the fifth piece was a step"
     resumed = run(["coin"], replace(settings, workers=1), out, resume=True, report=False).results
-    fresh = run(["coin"], Settings(folders=(folder,), budget=Budget(4.0)), tmp_path / "b", report=False).results
+    fresh = run(
+        ["coin"], Settings(folders=(folder,), sequential=False, budget=Budget(4.0)), tmp_path / "b", report=False
+    ).results
     assert numbers(resumed) == numbers(fresh)
     monkeypatch.setattr(cluster, "ANSWER_SECONDS", 0.5)
     with pytest.raises(SystemExit) as stop:

@@ -121,7 +121,7 @@ def test_all_that_is_loaded_with_a_statement_counts():
 
 def test_an_edit_of_one_statement_leaves_the_chunks_of_the_others(toy, tmp_path):
     toy("coin")
-    settings = Settings(folders=(toy("other-coin"),))
+    settings = Settings(folders=(toy("other-coin"),), sequential=False)
     run(["*coin"], settings, tmp_path / "out", report=False)
     with (tmp_path / "modules" / "coin.py").open("a") as module:
         module.write("# edited\n")

@@ -56,7 +56,19 @@ def chunks(ledger):
 
 def test_a_run_killed_again_and_again_ends_the_same(toy, tmp_path):
     folder, out = toy(body="time.sleep(0.05)"), tmp_path / "killed"
-    command = [sys.executable, "-m", "verify", "run", "coin", "--path", folder, "--workers", "1", "--no-report"]
+    command = [
+        sys.executable,
+        "-m",
+        "verify",
+        "run",
+        "coin",
+        "--path",
+        folder,
+        "--workers",
+        "1",
+        "--no-report",
+        "--fixed",
+    ]
     seen = []
     for target in (1, 4):
         process = subprocess.Popen(
@@ -71,8 +83,8 @@ def test_a_run_killed_again_and_again_ends_the_same(toy, tmp_path):
     assert 1 <= seen[0] < 8, "killed in the middle"
     assert seen == sorted(seen), "nothing was lost"
     assert not (out / "results.json").exists()
-    resumed = run(["coin"], Settings(folders=(folder,)), out, resume=True, report=False).results
-    undisturbed = run(["coin"], Settings(folders=(folder,)), tmp_path / "other", report=False).results
+    resumed = run(["coin"], Settings(folders=(folder,), sequential=False), out, resume=True, report=False).results
+    undisturbed = run(["coin"], Settings(folders=(folder,), sequential=False), tmp_path / "other", report=False).results
     assert numbers(resumed) == numbers(undisturbed)
 
 
@@ -107,9 +119,9 @@ def is_alive(process):
 
 def test_more_budget_later_adds_to_the_same_estimate(toy, tmp_path):
     folder, out = toy(), tmp_path / "out"
-    run(["coin"], Settings(folders=(folder,)), out, report=False)
+    run(["coin"], Settings(folders=(folder,), sequential=False), out, report=False)
     first = rows(out / "ledger.sqlite")
-    double = Settings(folders=(folder,), budget=Budget(2.0))
+    double = Settings(folders=(folder,), sequential=False, budget=Budget(2.0))
     grown = run(["coin"], double, out, resume=True, report=False).results
     at_once = run(["coin"], double, tmp_path / "other", report=False).results
     assert numbers(grown) == numbers(at_once)

@@ -98,16 +98,16 @@ def test_a_dying_worker_costs_only_its_own_statement(toy, tmp_path):
 
 def test_resume_takes_finished_chunks_and_gives_the_same_result(toy, tmp_path):
     folder, out = toy(), tmp_path / "out"
-    first = run(["coin"], Settings(folders=(folder,)), out, report=False).results
+    first = run(["coin"], Settings(folders=(folder,), sequential=False), out, report=False).results
     with sqlite3.connect(out / "ledger.sqlite") as ledger:
         ledger.execute("DELETE FROM chunks WHERE chunk = 2")
         # A mark that only a chunk taken from the ledger can carry into the result.
         ledger.execute("""UPDATE chunks SET tally = '{"hits": 0, "trials": 400}' WHERE chunk = 1""")
-    second = run(["coin"], Settings(folders=(folder,)), out, resume=True, report=False).results
+    second = run(["coin"], Settings(folders=(folder,), sequential=False), out, resume=True, report=False).results
     hits = [point["counts"]["hits"] for point in statement(second, "coin")["checks"][0]["points"]]
     before = [point["counts"]["hits"] for point in statement(first, "coin")["checks"][0]["points"]]
     assert all(now < then for now, then in zip(hits, before, strict=True))
-    fresh = run(["coin"], Settings(folders=(folder,)), out, report=False).results
+    fresh = run(["coin"], Settings(folders=(folder,), sequential=False), out, report=False).results
     assert json.dumps(without_times(fresh)) == json.dumps(without_times(first))
 
 
@@ -121,15 +121,17 @@ def test_resume_ignores_chunks_of_other_code(toy, tmp_path):
 
 def test_more_budget_draws_more_and_keeps_the_first_chunks(toy, tmp_path):
     folder = toy()
-    small = run(["coin"], Settings(folders=(folder,)), tmp_path / "a", report=False).results
-    large = run(["coin"], Settings(folders=(folder,), budget=Budget(2.0)), tmp_path / "b", report=False).results
+    small = run(["coin"], Settings(folders=(folder,), sequential=False), tmp_path / "a", report=False).results
+    large = run(
+        ["coin"], Settings(folders=(folder,), sequential=False, budget=Budget(2.0)), tmp_path / "b", report=False
+    ).results
     few, many = (statement(item, "coin")["checks"][0]["points"][0]["counts"] for item in (small, large))
     assert (few["trials"], many["trials"]) == (1600, 3200)
 
 
 def test_a_time_budget_caps_the_run_and_the_run_says_so(toy, tmp_path):
     folder = toy(body="time.sleep(0.05)")
-    settings = Settings(folders=(folder,), budget=Budget(20.0, 0.3))
+    settings = Settings(folders=(folder,), sequential=False, budget=Budget(20.0, 0.3))
     results = run(["coin"], settings, tmp_path / "out", report=False).results
     assert results["run"]["capped"]
     trials = [p["counts"]["trials"] for p in statement(results, "coin")["checks"][0]["points"]]
@@ -315,7 +317,7 @@ def test_calibrations_run_first_and_the_run_says_that_they_passed(toy, tmp_path)
     def follow(statement, done, total):
         order.append(statement)
 
-    settings = Settings(folders=(folder,))
+    settings = Settings(folders=(folder,), sequential=False)
     results = run(["coin", "z-coin"], settings, tmp_path / "out", report=False, progress=follow).results
     assert [item["id"] for item in results["statements"]] == ["z-coin", "coin"]
     # A step and four chunks at each of two points; the control shares them. Two pieces are under way at a time.
@@ -365,7 +367,7 @@ def test_without_calibrations_the_run_says_that_there_were_none(toy, tmp_path):
 def test_a_capped_run_decides_the_steps_of_all_statements(toy, tmp_path):
     toy("coin")
     folder = calibration(toy("calibration", body="time.sleep(0.05)"))
-    settings = Settings(folders=(folder,), budget=Budget(20.0, 0.2))
+    settings = Settings(folders=(folder,), sequential=False, budget=Budget(20.0, 0.2))
     results = run(["coin", "calibration"], settings, tmp_path / "out", report=False).results
     assert results["run"]["capped"]
     assert all(part["verdict"]["outcome"] == "holds" for item in results["statements"] for part in item["steps"])

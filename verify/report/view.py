@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -259,7 +259,10 @@ def _statement(
             }
             for step in item["steps"]
         ],
-        "checks": [_check(check, item, f"{anchor}-{index}") for index, check in enumerate(item["checks"], 1)],
+        "checks": [
+            _check(check, item, f"{anchor}-{index}", _costs(results, item["id"], check["name"]))
+            for index, check in enumerate(item["checks"], 1)
+        ],
         "findings": [
             {
                 "title": finding["title"],
@@ -343,7 +346,16 @@ def _assumption(assumption: dict[str, Any], item: dict[str, Any]) -> dict[str, A
 # --- One check ----------------------------------------------------------------------------------------------
 
 
-def _check(check: dict[str, Any], item: dict[str, Any], anchor: str) -> dict[str, Any]:
+def _costs(results: dict[str, Any], statement: str, check: str) -> dict[int, float]:
+    """Seconds that the samples of undecided points took, by the number of the point."""
+    return {
+        item["point"]: item["seconds"]
+        for item in results["times"].get("undecided", [])
+        if (item["statement"], item["check"]) == (statement, check)
+    }
+
+
+def _check(check: dict[str, Any], item: dict[str, Any], anchor: str, costs: Mapping[int, float]) -> dict[str, Any]:
     kind = "path" if check["claim"]["asymptotic"] else "point"
     own = check["claim"]["latex"] != item["claim"]["latex"] or check["claim"]["proviso"] != item["claim"]["proviso"]
     universal = is_universal(check)
@@ -359,7 +371,11 @@ def _check(check: dict[str, Any], item: dict[str, Any], anchor: str) -> dict[str
             for figure in ([] if universal else check_figures(check))
         ],
         "tables": _tables(check, universal=universal),
-        "remarks": [*_remarks(check["points"]), *map(_exponent, check.get("exponents", []))],
+        "remarks": [
+            *_remarks(check["points"]),
+            *_further(check["points"], costs),
+            *map(_exponent, check.get("exponents", [])),
+        ],
         "controls": [
             {
                 "name": control["name"],
@@ -458,6 +474,21 @@ def _remarks(points: Sequence[dict[str, Any]]) -> list[str]:
     if len(points) == 1:
         return list(places)
     return [f"{_ranges(numbered)}: {text}" for text, numbered in places.items()]
+
+
+def _further(points: Sequence[dict[str, Any]], costs: Mapping[int, float]) -> list[str]:
+    """What a decision at the undecided points would have taken."""
+    found = []
+    for index, point in enumerate(points):
+        needed = point.get("needed")
+        where = f"#{index + 1}: " if len(points) > 1 else ""
+        if needed == "inf":
+            found.append(f"{where}no number of samples is likely to decide this")
+        elif needed is not None:
+            factor = max(1.0, float(needed))
+            cost = f", {numbers.seconds((factor - 1) * costs[index])} more of one core" if index in costs else ""
+            found.append(f"{where}about {factor:.2g} times the samples would be likely to decide this{cost}")
+    return found
 
 
 def _exponent(item: dict[str, Any]) -> str:
