@@ -15,9 +15,10 @@ left with what comes out of that without a small enough bound on the error.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 import array_api_compat
 import numpy as np
@@ -28,6 +29,8 @@ from verify.network.activations import check_layers, pattern
 from verify.network.khatri_rao import gram, khatri_rao
 
 Array = Any
+Decomposed = tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.bool_]]
+Result = TypeVar("Result")
 
 UNIT_ROUNDOFF = 2.0**-53
 # Singular values relative to the largest: an exact zero comes out near 1e-15 in double precision, and a Gaussian
@@ -117,18 +120,27 @@ def _array_kernels(W: Array, X: Array, slope: float) -> Kernels:
     samples = X.shape[-1]
     xp = array_api_compat.array_namespace(W, X)
     A = pattern(W, X, slope)
+    everything = np.arange(batch)
+
+    def chosen(places: NDArray[np.intp]) -> tuple[Array, Array]:
+        where = xp.asarray(places)
+        return xp.take(A, where, axis=0), X if X.ndim == 2 else xp.take(X, where, axis=0)
+
+    def proved(places: NDArray[np.intp]) -> NDArray[np.bool_]:
+        return _numpy(_full_rank(gram(*chosen(places)), features + width))
+
     if width * features >= samples:
-        index = _numpy(xp.nonzero(~_full_rank(gram(A, X), features + width))[0])
+        index = np.concatenate([part[~full] for part, full in _in_parts(proved, everything, batch)] or [everything])
     else:
-        index = np.arange(batch)
+        index = everything
     projector = np.zeros((index.size, samples, samples))
     rank = np.full(index.size, samples, dtype=np.intp)
     clear = np.ones(index.size, dtype=np.bool_)
-    for part in _parts(np.arange(index.size), width * features * samples):
-        chosen = xp.asarray(index[part])
-        inputs = X if X.ndim == 2 else xp.take(X, chosen, axis=0)
-        G = khatri_rao(xp.take(A, chosen, axis=0), inputs)
-        projector[part], rank[part], clear[part] = _projectors(G)
+    step = _explicit_step(width * features * samples)
+    for part, found in _in_parts(
+        lambda part: _projectors(khatri_rao(*chosen(index[part]))), np.arange(index.size), step
+    ):
+        projector[part], rank[part], clear[part] = found
     return Kernels(index, projector, rank, clear, batch)
 
 
@@ -153,17 +165,40 @@ def _compiled_kernels(W: NDArray[np.float64], X: NDArray[np.float64], slope: flo
     accepted = math.sqrt(samples) * found.error <= COORDINATE_CLEAR / 10
     projector, rank, clear = found.projector, found.rank, accepted.copy()
     projector[accepted & (rank == samples)] = 0.0
-    for part in _parts(np.flatnonzero(~accepted), width * features * samples):
+
+    def decomposed(part: NDArray[np.intp]) -> Decomposed:
         A = np.where(patterns.active(index[part]), 1.0, slope)
-        G = khatri_rao(A, X if X.ndim == 2 else X[index[part]])
-        projector[part], rank[part], clear[part] = _projectors(G)
+        return _projectors(khatri_rao(A, X if X.ndim == 2 else X[index[part]]))
+
+    for part, decided in _in_parts(decomposed, np.flatnonzero(~accepted), _explicit_step(width * features * samples)):
+        projector[part], rank[part], clear[part] = decided
     return Kernels(index, projector, rank, clear, batch)
 
 
-def _parts(places: NDArray[np.intp], entries: int) -> list[NDArray[np.intp]]:
+def _explicit_step(entries: int) -> int:
     """Explicit products are large; a few at a time bound the memory."""
-    step = max(1, 2**24 // max(1, entries))
-    return [places[start : start + step] for start in range(0, places.size, step)]
+    return max(1, 2**24 // max(1, entries))
+
+
+def _in_parts(
+    work: Callable[[NDArray[np.intp]], Result], places: NDArray[np.intp], step: int
+) -> Iterator[tuple[NDArray[np.intp], Result]]:
+    """What `work` makes of the places, at most `step` at a time; where the memory does not suffice, of half as many.
+
+    CuPy's error is a `MemoryError` too, raised after it has emptied its own store of blocks.
+    """
+    start = 0
+    while start < places.size:
+        part = places[start : start + step]
+        try:
+            result = work(part)
+        except MemoryError:
+            if part.size == 1:
+                raise
+            step = part.size // 2
+            continue
+        yield part, result
+        start += part.size
 
 
 def rank_deficient(found: Kernels) -> Event:
@@ -293,7 +328,7 @@ def _factorises(K: Array, shift: float) -> bool:
     return bool(xp.sqrt(xp.sum(difference * difference)) <= shift / 4)
 
 
-def _projectors(G: Array) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.bool_]]:
+def _projectors(G: Array) -> Decomposed:
     """Projection on `ker G`, rank, and whether the rank is beyond doubt, for a batch `(K, rows, N)`."""
     xp = array_api_compat.array_namespace(G)
     # Features of very different size: rows divided by their largest entry have the same kernel.

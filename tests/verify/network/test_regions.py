@@ -420,3 +420,41 @@ def test_nothing_open():
         assert event == Event(0, 0)
     assert regions.misclassified_above(found, y, 0.1) == Event(0, 0)
     assert regions.zero_residual(found, y) == Event(5, 0)
+
+
+@pytest.mark.parametrize(("room", "shared"), [(1, False), (3, True), (7, False), (100, True)])
+def test_a_batch_that_does_not_fit_into_memory_is_done_in_halves(monkeypatch, room, shared):
+    """A device with room for `room` matrices at a time gives what one with room for all gives."""
+    strict = get_backend("array-api-strict")
+    rng = np.random.default_rng(room)
+    W = strict.asarray(rng.standard_normal((21, 3, 2)))
+    X = strict.asarray(rng.standard_normal((2, 5) if shared else (21, 2, 5)))
+    expected = kernels(W, X, 0.1)
+    tried = []
+
+    def cramped(function):
+        def call(A, inputs):
+            tried.append(A.shape[0])
+            if A.shape[0] > room:
+                raise MemoryError("out of memory")
+            return function(A, inputs)
+
+        return call
+
+    for name in ("gram", "khatri_rao"):
+        monkeypatch.setattr(regions, name, cramped(getattr(regions, name)))
+    found = kernels(W, X, 0.1)
+    assert max(tried) == 21
+    assert found.index.tolist() == expected.index.tolist()
+    assert found.rank.tolist() == expected.rank.tolist()
+    np.testing.assert_array_equal(found.projector, expected.projector)
+
+
+def test_one_matrix_that_does_not_fit_is_an_error(monkeypatch):
+    def full(A, inputs):
+        raise MemoryError("out of memory")
+
+    monkeypatch.setattr(regions, "gram", full)
+    strict = get_backend("array-api-strict")
+    with pytest.raises(MemoryError):
+        kernels(strict.asarray(np.ones((2, 3, 2))), strict.asarray(np.eye(2)), 0.1)
