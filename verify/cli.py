@@ -200,30 +200,19 @@ def merge_command(out: Path, sources: tuple[Path, ...]) -> int:
 @_folders
 def list_command(as_json: bool, folders: tuple[str, ...]) -> int:
     """List the statements."""
-    from verify.registry import discover
+    from verify.listing import listing
 
-    registry = discover(folders)
+    found = listing(folders)
+    rows = found["statements"]
     if as_json:
-        rows = [
-            {
-                "id": item.id,
-                "kind": item.kind.value,
-                "title": item.title,
-                "citation": str(item.citation),
-                "uses": list(item.uses),
-                "checks": [check.name for check in item.checks],
-                "module": registry.modules[item.id],
-            }
-            for item in registry.statements.values()
-        ]
         click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
-        width = max((len(name) for name in registry.statements), default=0)
-        for item in registry.statements.values():
-            click.echo(f"{item.id:<{width}}  {item.title}  ({item.citation})")
-    for broken in registry.broken:
-        click.echo(f"verify: {broken.module} cannot be used: {broken.reason}", err=True)
-    return EXIT_CRASH if registry.broken else 0
+        width = max((len(row["id"]) for row in rows), default=0)
+        for row in rows:
+            click.echo(f"{row['id']:<{width}}  {row['title']}  ({row['citation']})")
+    for broken in found["broken"]:
+        click.echo(f"verify: {broken['module']} cannot be used: {broken['reason']}", err=True)
+    return EXIT_CRASH if found["broken"] else 0
 
 
 @cli.command("show")

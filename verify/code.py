@@ -24,7 +24,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from verify.registry import BUILT_IN, ENTRY_POINTS, Registry, module_name
+from verify.listing import BUILT_IN, ENTRY_POINTS
+from verify.registry import Registry, module_name
 
 ENGINE = "verify.worker"
 """What calls every function that draws, so that its code counts for all of them."""

@@ -21,11 +21,9 @@ from pathlib import Path
 from types import ModuleType
 
 from verify.errors import InputError
+from verify.listing import BUILT_IN, ENTRY_POINTS
 from verify.statements import Kind, Statement
 from verify.vacuity import with_reach
-
-BUILT_IN = "theorems"
-ENTRY_POINTS = "verify.theorems"
 
 
 @dataclass(frozen=True)
