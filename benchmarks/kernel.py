@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numba
 import numpy as np
@@ -96,8 +99,10 @@ def by_torch(torch: ModuleType, W: Floats, X: Floats) -> Callable[[], object]:
     return factorise
 
 
-def full_rank_line(size: tuple[int, int, int, int], own: bool, threads: int, torch: ModuleType | None) -> str:
-    """One line of the first table."""
+def full_rank_record(
+    size: tuple[int, int, int, int], own: bool, threads: int, torch: ModuleType | None
+) -> dict[str, Any]:
+    """What one line of the first table says: microseconds a region of each way, and shares of regions, in percent."""
     N, d0, d1, batch = size
     rng = np.random.default_rng([N, d0, d1])
     W, X = rng.standard_normal((batch, d1, d0)), rng.standard_normal((batch, d0, N))
@@ -118,15 +123,31 @@ def full_rank_line(size: tuple[int, int, int, int], own: bool, threads: int, tor
     level, before = by_kernel(W, X, threads), by_numpy(W, X)
     assert by_scipy(W[:ONE_BY_ONE], few) == (level[:ONE_BY_ONE] > 0).tolist()
     operations = 2 * d1 * d0 * N + 2 * d1 * N**2 + N**3 / 3 + (2 * d0 * N**2 if own else 0)
-    each = least["kernel"] / batch
-    floors = {name: operations / (2 * _PRODUCT**3 / least[name]) for name in ("float32", "float64")}
-    against_torch = f"{least['torch'] / least['kernel']:.1f}" if torch is not None else "–"
-    shares = np.bincount(level, minlength=3) / batch
+    open_, single_share, double_share = (100 * np.bincount(level, minlength=3) / batch).tolist()
+    return {
+        "N": N, "d0": d0, "d1": d1, "regions": batch, "own_inputs": own, "threads": threads,
+        "kernel": 1e6 * least["kernel"] / batch,
+        "torch": None if torch is None else 1e6 * least["torch"] / batch,
+        "scipy": 1e6 * least["scipy"] / ONE_BY_ONE,
+        "before": 1e6 * least["before"] / batch,
+        "floor_single": 1e6 * operations * least["float32"] / (2 * _PRODUCT**3),
+        "floor_double": 1e6 * operations * least["float64"] / (2 * _PRODUCT**3),
+        "proved_single": single_share, "proved_double": double_share, "open": open_,
+        "open_before": 100 * float((~before).mean()),
+    }  # fmt: skip
+
+
+def full_rank_line(record: dict[str, Any]) -> str:
+    """One line of the first table."""
+    ours = record["kernel"]
+    against_torch = "–" if record["torch"] is None else f"{record['torch'] / ours:.1f}"
     return (
-        f"| {threads} | {N}, {d0}, {d1} | {'each its own' if own else 'one'} | {1e6 * each:.2f} | {against_torch} "
-        f"| {least['scipy'] / ONE_BY_ONE / each:.0f} | {least['before'] / least['kernel']:.1f} "
-        f"| {each / floors['float32']:.2f} | {each / floors['float64']:.2f} "
-        f"| {100 * shares[1]:.2f} | {100 * shares[2]:.2f} | {100 * shares[0]:.2f} ({100 * (~before).mean():.2f}) |"
+        f"| {record['threads']} | {record['N']}, {record['d0']}, {record['d1']} "
+        f"| {'each its own' if record['own_inputs'] else 'one'} | {ours:.2f} | {against_torch} "
+        f"| {record['scipy'] / ours:.0f} | {record['before'] / ours:.1f} "
+        f"| {ours / record['floor_single']:.2f} | {ours / record['floor_double']:.2f} "
+        f"| {record['proved_single']:.2f} | {record['proved_double']:.2f} "
+        f"| {record['open']:.2f} ({record['open_before']:.2f}) |"
     )
 
 
@@ -159,24 +180,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, os.cpu_count() or 1])
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "kernel.md")
+    parser.add_argument("--json", action="store_true", help="print one record for each size, and write no tables")
     args = parser.parse_args()
     try:
         torch: ModuleType | None = importlib.import_module("torch")
     except ImportError:
         torch = None
-        print("PyTorch is not installed: left out (pip install torch)")
-    proofs, projections = [], []
+        print("PyTorch is not installed: left out (pip install torch)", file=sys.stderr)
+    records, projections = [], []
     for threads in args.threads:
         if torch is not None:
             torch.set_num_threads(threads)
         with threadpool_limits(threads, user_api="blas"):
             for own in (False, True):
                 for size in SIZES:
-                    proofs.append(full_rank_line(size, own, threads, torch))
-                    print(proofs[-1], flush=True)
-            for size in DEFICIENT:
+                    records.append(full_rank_record(size, own, threads, torch))
+                    print(full_rank_line(records[-1]), file=sys.stderr, flush=True)
+            for size in () if args.json else DEFICIENT:
                 projections.append(kernels_line(size, threads))
-                print(projections[-1], flush=True)
+                print(projections[-1], file=sys.stderr, flush=True)
+    if args.json:
+        print(json.dumps(records, indent=1))
+        return
     versions = f"NumPy {np.__version__}, SciPy {scipy.__version__}, Numba {numba.__version__}"
     if torch is not None:
         versions += f", PyTorch {torch.__version__}"
@@ -194,7 +219,7 @@ def main() -> None:
         "precision, and not (in brackets: not accepted before), in percent.\n\n"
         "| threads | N, d0, d1 | inputs | µs | PyTorch | SciPy | before | floor, single | floor, double "
         "| single, % | double, % | open, % |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n"
-        + "\n".join(proofs)
+        + "\n".join(map(full_rank_line, records))
         + "\n\n## Kernels where `d0·d1 < N`\n\n"
         "Every region has inputs of its own. Beside singular value decompositions by NumPy, as before; the regions "
         "with a small enough bound on the error, in percent; the median of that bound; and the largest difference of "

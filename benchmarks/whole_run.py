@@ -1,7 +1,8 @@
 """Where the time of a run goes: `python -m benchmarks.whole_run [--budget 1x] [--workers 1 2] [--json]`.
 
-Each number of workers is a process of its own with a fresh ledger. Seconds of work are those of the pieces, added up over
-the workers; what is left of the wall time, times workers, is start-up, waiting between rounds, judging and the report.
+Each number of workers is a process of its own with a fresh ledger. Seconds of work are those of the pieces, added up
+over the workers; what is left of the wall time, times workers, is start-up, waiting between rounds, judging and the
+report.
 """
 
 from __future__ import annotations
@@ -44,10 +45,11 @@ def table(records: list[dict[str, Any]], budget: str) -> list[str]:
     """The records as a page."""
     first = records[0]
     work = sum(first["kinds"].values())
+    workers = " ".join(str(record["workers"]) for record in records)
     slowest = sorted(first["statements"].items(), key=lambda item: -item[1])[:10]
     return [
         "# Where the time of a run goes\n",
-        f"`python -m benchmarks.whole_run --budget {budget} --workers {' '.join(str(r['workers']) for r in records)}`  ",
+        f"`python -m benchmarks.whole_run --budget {budget} --workers {workers}`  ",
         f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}\n",
         "| workers | wall, s | of the first | processor, s | peak of a process, MB | work, s |",
         "|---|---|---|---|---|---|",

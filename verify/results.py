@@ -72,6 +72,7 @@ def build(
         "times": {
             **times,
             "statements": {k: round(v, 3) for k, v in sorted(outcomes.seconds.items())},
+            "kinds": {k: round(v, 3) for k, v in sorted(outcomes.kind_seconds.items())},
             "undecided": list(_undecided(reports, outcomes)),
         },
     }

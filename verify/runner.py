@@ -148,7 +148,8 @@ class Task:
 class Outcomes:
     """What the workers returned: tallies by (sampler, point), answers of steps and findings, pictures, errors.
 
-    `seconds` has the time spent for each statement, `sampling_seconds` that for the chunks of a sampler at a point.
+    `seconds` has the time spent for each statement, `kind_seconds` that for each kind of piece, `sampling_seconds` that
+    for the chunks of a sampler at a point.
     """
 
     tallies: dict[tuple[str, Point], list[Tally]] = field(default_factory=dict)
@@ -157,6 +158,7 @@ class Outcomes:
     pictures: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
     errors: dict[tuple[str, Any], str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    kind_seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     sampling_seconds: dict[tuple[str, Point], float] = field(default_factory=lambda: defaultdict(float))
     capped: bool = False
     interrupted: bool = False
@@ -321,6 +323,7 @@ def execute(
     def keep(piece: _Piece, result: Any, seconds: float) -> None:
         kind, where = piece.label
         outcomes.seconds[piece.owner] += seconds
+        outcomes.kind_seconds[kind] += seconds
         if kind == "chunk":
             found[where[0], where[1]][where[2]] = result
             outcomes.sampling_seconds[where[:2]] += seconds
