@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "finite_study.md")
     args = parser.parse_args()
-    settings = Settings(seed=args.seed, budget=Budget.parse(args.budget), workers=args.workers)
+    settings = Settings(seed=args.seed, budget=Budget.parse(args.budget), workers=args.workers, sequential=False)
     with tempfile.TemporaryDirectory() as folder:
         results = run(["f*"], settings, Path(folder), report=False).results
     rows = [row(item) for item in results["statements"]]
