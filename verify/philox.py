@@ -10,6 +10,7 @@ depend on the device then.
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import array_api_compat
@@ -24,7 +25,7 @@ _WEYL = 0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B
 _MASK = 2**64 - 1
 # Top word of the counters from which normals are made; a NumPy generator with the same key has 0 there.
 UPPER = 1
-# Below this many the compiled loop is not worth its start.
+# Below this many the compiled loop is not worth the start of Numba.
 _FEW = 2**14
 
 # AS 241, PPND16: numerator and denominator, constant term last; for |q| <= 0.425, then for the tails in r = √(−log p)
@@ -180,7 +181,7 @@ class Normals:
         """The same in NumPy, from its own generator of words; many at once in a compiled loop."""
         start, self.position = self.position, self.position + 4 * -(-count // 4)
         drawn = np.random.Philox(key=self.key, counter=[start // 4, 0, 0, UPPER]).random_raw(count)
-        if count < _FEW:
+        if count < _FEW and "numba" not in sys.modules:
             return np.asarray(normals_from(drawn))
         from verify import philox_compiled
 
