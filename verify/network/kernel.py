@@ -78,7 +78,7 @@ _LEAST_ENTRY = {np.float32: 2.0**-40, np.float64: 2.0**-300}
 # A row is dependent if it is nearer to the rows before than the first of these, squared; not if it is further than the
 # second. What is in between, or was sorted wrongly, is noticed afterwards.
 _DEPENDENT, _INDEPENDENT = 1e-8, 1e-6
-_EIGENVALUES = np.array([1e-3, 1e-5, 1e-7])
+_EIGENVALUES = np.array([1e-3, 1e-5, 1e-6, 2e-7])
 
 
 @dataclass(frozen=True)

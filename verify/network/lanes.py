@@ -787,7 +787,8 @@ def kernels_of_block(
             error[place] = np.inf
             if alive[0, lane] == 0 or proved[lane] == 0.0 or not squares[0, lane] <= limits[2] ** 2:
                 continue
-            skew = np.sqrt(apart[lane]) + unit * rows * (samples + 2) + unit * (rank[place] + 4) ** 2
+            # As many rows of R are not zero, and products with the others are exact.
+            skew = np.sqrt(apart[lane]) + unit * rank[place] * (samples + 2) + unit * (rank[place] + 4) ** 2
             left = np.sqrt(squares[0, lane]) + unit * (samples + 10) * np.sqrt(rows * samples)
             error[place] = (left + 2.0 * skew * np.sqrt(rows)) / np.sqrt(proved[lane]) + 2.0 * skew
             for n in range(samples):
