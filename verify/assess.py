@@ -6,37 +6,20 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from graphlib import TopologicalSorter
 from typing import Any
 
 from verify.asymptotics import Scaling
+from verify.mutants import Fate, MutantReport, is_judged, mutants
+from verify.points import PointReport, log_bound_at, verdict_of_points
 from verify.runner import Outcomes, Plan, Site, Task, pictures_of, sites
 from verify.statements import Assumption, Check, Claim, Control, Derivation, Picture, Point, Statement
-from verify.statistics.estimates import Estimate, is_universal, judge
+from verify.statistics.estimates import Estimate, is_universal, judge_within
 from verify.statistics.exponents import Exponent, exponent, usable
 from verify.statistics.intervals import Interval
 from verify.statistics.looks import MOST, doubling, factor_needed, looks
-from verify.verdicts import Evidence, Leaning, Outcome, Verdict, combine, weakest
+from verify.verdicts import Evidence, Outcome, Verdict, combine, weakest
 from verify.worker import sampler_at
-
-
-@dataclass(frozen=True)
-class PointReport:
-    """One point of a check: what was measured, the bound, and the verdict.
-
-    `needed` is how many times the sample a decision is likely to take, where a point is undecided for want of samples.
-    """
-
-    site: Site
-    verdict: Verdict
-    log_bound: float | None = None
-    interval: Interval | None = None
-    counts: Mapping[str, int] | None = None
-    beside: tuple[tuple[str, float], ...] = ()
-    assumptions: tuple[tuple[str, bool | None], ...] = ()
-    universal: bool = False
-    needed: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +58,7 @@ class ExponentReport:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """One check with its points and controls, and for an asymptotic claim the exponents along its paths."""
+    """One check with its points, controls and mutants, and for an asymptotic claim the exponents along its paths."""
 
     check: Check
     claim: Claim
@@ -83,6 +66,7 @@ class CheckReport:
     points: tuple[PointReport, ...]
     controls: tuple[ControlReport, ...]
     exponents: tuple[ExponentReport, ...] = ()
+    mutants: tuple[MutantReport, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -198,9 +182,16 @@ def _statement(
         for check in statement.checks
         if plan.settings.data is None or check.data_points is not None
     )
-    checks = tuple(replace(report, exponents=_exponents(report, checks)) for report in checks)
+    checks = tuple(
+        replace(
+            report,
+            exponents=_exponents(report, checks),
+            mutants=_mutants(plan, outcomes, statement, report),
+        )
+        for report in checks
+    )
     findings = tuple(_finding(outcomes, statement.id, index) for index in range(len(statement.findings)))
-    verdict = _conclude(statement, steps, [_contribution(report) for report in checks], earlier)
+    verdict = _conclude(statement, steps, checks, earlier)
     pictures = tuple(
         PictureReport(
             picture,
@@ -210,6 +201,20 @@ def _statement(
         for index, picture in enumerate(pictures_of(statement, plan.settings))
     )
     return StatementReport(statement, verdict, steps, checks, findings, pictures)
+
+
+def _measured(checks: Sequence[CheckReport]) -> Verdict:
+    """What the checks say; support by samples needs at least one mutant that they reject."""
+    if not checks:
+        return Verdict(Outcome.NOT_APPLICABLE, None, "no check ran")
+    verdict = combine(_contribution(report) for report in checks)
+    if verdict.outcome is not Outcome.HOLDS or verdict.evidence is not Evidence.STATISTICAL:
+        return verdict
+    fates = [mutant.fate for report in checks for mutant in report.mutants if mutant.fate is not Fate.EQUIVALENT]
+    if not fates or Fate.REJECTED in fates:
+        return verdict
+    text = f"none of {len(fates)} mutants of the claim is rejected; samples that support them all support nothing"
+    return Verdict(Outcome.UNDECIDED, Evidence.STATISTICAL, text)
 
 
 def _contribution(report: CheckReport) -> Verdict:
@@ -245,7 +250,7 @@ def _finding(outcomes: Outcomes, identifier: str, index: int) -> Verdict:
 def _conclude(
     statement: Statement,
     steps: Sequence[Verdict],
-    checks: Sequence[Verdict],
+    checks: Sequence[CheckReport],
     earlier: Mapping[str, StatementReport],
 ) -> Verdict:
     """The statement's verdict.
@@ -253,7 +258,7 @@ def _conclude(
     A complete derivation proves the claim as far as the statements it uses are themselves established; it never
     outweighs a check that came out violated. Otherwise the checks decide, and steps can only hold them back.
     """
-    measured = combine(checks) if checks else Verdict(Outcome.NOT_APPLICABLE, None, "no check ran")
+    measured = _measured(checks)
     derived = combine(steps) if steps else Verdict(Outcome.NOT_APPLICABLE, None, "no steps")
     for part in (measured, derived):
         if part.outcome in (Outcome.VIOLATED, Outcome.ERROR):
@@ -285,8 +290,8 @@ def _check(plan: Plan, outcomes: Outcomes, statement: Statement, check: Check) -
     for index, control in enumerate(check.controls):
         mutant = control.claim or claim
         seen = _points(plan, outcomes, statement, check, mutant, index)
-        controls.append(ControlReport(control, _verdict_of_points(mutant, seen), seen))
-    verdict = _verdict_of_points(claim, points)
+        controls.append(ControlReport(control, verdict_of_points(mutant.relation, seen), seen))
+    verdict = verdict_of_points(claim.relation, points)
     missed = [report.control.name for report in controls if report.looked_at and not report.rejected]
     if missed and verdict.outcome is Outcome.HOLDS:
         text = f"control not rejected: {', '.join(missed)}; a check that cannot say no supports nothing"
@@ -294,9 +299,40 @@ def _check(plan: Plan, outcomes: Outcomes, statement: Statement, check: Check) -
     return CheckReport(check, claim, verdict, points, tuple(controls))
 
 
+def _mutants(plan: Plan, outcomes: Outcomes, statement: Statement, report: CheckReport) -> tuple[MutantReport, ...]:
+    """What the samples of a check say about mutants of its claim, at its own points and at those of its controls."""
+    claim, check = report.claim, report.check
+    if plan.settings.data is not None and claim.relation.is_asymptotic:
+        return ()
+    groups = [None] + [
+        index for index, control in enumerate(check.controls) if control.sampler is None and control.read is None
+    ]
+
+    def points(dropped: str | None) -> list[PointReport]:
+        found = [_points(plan, outcomes, statement, check, claim, group, dropped) for group in groups]
+        return list({point.site: point for group in found for point in group}.values())
+
+    inside = points(None)
+    broken = {name for point in inside for name, holds in point.assumptions if holds is False}
+    sites_inside = {point.site for point in inside if is_judged(point)}
+    outside = {
+        name: [point for point in points(name) if point.site not in sites_inside]
+        for name in sorted(broken)
+        if plan.settings.data is None
+    }
+    return mutants(statement, claim, inside, outside)
+
+
 def _points(
-    plan: Plan, outcomes: Outcomes, statement: Statement, check: Check, claim: Claim, control: int | None
+    plan: Plan,
+    outcomes: Outcomes,
+    statement: Statement,
+    check: Check,
+    claim: Claim,
+    control: int | None,
+    dropped: str | None = None,
 ) -> tuple[PointReport, ...]:
+    """The points of a check or of one of its controls, as if the assumption `dropped` were none."""
     chosen = None if control is None else check.controls[control]
     sampler = sampler_at(check, control).name
     read = (chosen.read if chosen else None) or check.read
@@ -308,7 +344,7 @@ def _points(
         if error:
             reports.append(PointReport(site, Verdict(Outcome.ERROR, None, error), assumptions=status))
             continue
-        broken = [name for name, holds in status if holds is False]
+        broken = [name for name, holds in status if holds is False and name != dropped]
         text = f"{', '.join(broken)} is not satisfied, so nothing is claimed here"
         outside = Verdict(Outcome.NOT_APPLICABLE, None, text)
         if broken and plan.settings.data is None:
@@ -337,21 +373,16 @@ def _judged(
     estimate: Estimate,
     status: tuple[tuple[str, bool | None], ...],
 ) -> PointReport:
-    log_bound = _log_bound(claim, site.point)
-    verdict = judge(estimate, claim.relation, log_bound, level)
-    universal = is_universal(estimate, claim.relation, log_bound)
-    beside = tuple((label, _log_bound(other, site.point)) for label, other in check.beside)
+    log_bound = log_bound_at(claim, site.point)
     interval = estimate.interval(level)
+    verdict = judge_within(estimate, interval, claim.relation, log_bound)
+    universal = is_universal(estimate, claim.relation, log_bound)
+    beside = tuple((label, log_bound_at(other, site.point)) for label, other in check.beside)
     needed = None
     if verdict.outcome is Outcome.UNDECIDED and not claim.relation.is_asymptotic and not universal:
         needed = factor_needed(interval, claim.relation, log_bound)
-    return PointReport(site, verdict, log_bound, interval, estimate.counts(), beside, status, universal, needed)
-
-
-@lru_cache(maxsize=4096)
-def _log_bound(claim: Claim, point: Point) -> float:
-    """A run looks at a claim several times, and a bound may take a second."""
-    return claim.log_bound(**point)
+    counts = estimate.counts()
+    return PointReport(site, verdict, log_bound, estimate, interval, counts, beside, status, universal, needed, level)
 
 
 def _status(assumption: Assumption, site: Site, plan: Plan) -> bool | None:
@@ -392,43 +423,3 @@ def _exponents(report: CheckReport, reports: Sequence[CheckReport]) -> tuple[Exp
         if fits and fits[0] is not None:
             found.append(ExponentReport(scaling, tuple(sizes), tuple(fit for fit in fits if fit is not None)))
     return tuple(found)
-
-
-def _verdict_of_points(claim: Claim, points: Sequence[PointReport]) -> Verdict:
-    if not claim.relation.is_asymptotic:
-        return combine(report.verdict for report in points)
-    groups: dict[Scaling | None, list[PointReport]] = defaultdict(list)
-    for report in points:
-        groups[report.site.scaling].append(report)
-    return combine(trend(group) for group in groups.values())
-
-
-def trend(points: Sequence[PointReport]) -> Verdict:
-    """What the points of one path say about an asymptotic claim, whose leading term is read at each size.
-
-    `violated` needs at least two resolved sizes, all of them against; sizes that lie on no path never give it. The
-    path supports the claim when its largest resolved size does. Short of a violation the outcome is undecided.
-    """
-    errors = [report for report in points if report.verdict.outcome is Outcome.ERROR]
-    if errors:
-        return errors[0].verdict
-    looked = [report for report in points if report.verdict.outcome is Outcome.UNDECIDED]
-    if not looked:
-        return combine(report.verdict for report in points)
-    ordered = sorted(looked, key=lambda report: float(report.site.point.get("N", 0)))
-    resolved = [report for report in ordered if report.verdict.leaning is not None]
-    ratios = [_ratio(report) for report in resolved]
-    shown = [f"{ratio:.2f}" for ratio in ratios if ratio is not None]
-    text = f"log quantity / log bound along the path: {' → '.join(shown)}" if shown else "no size was resolved"
-    against = [report for report in resolved if report.verdict.leaning is Leaning.AGAINST]
-    on_a_path = all(report.site.scaling is not None for report in resolved)
-    if on_a_path and len(resolved) >= 2 and len(against) == len(resolved):
-        return Verdict(Outcome.VIOLATED, Evidence.TREND, f"against it at every size; {text}", Leaning.AGAINST)
-    leaning = resolved[-1].verdict.leaning if resolved else None
-    return Verdict(Outcome.UNDECIDED, Evidence.TREND, text, leaning)
-
-
-def _ratio(report: PointReport) -> float | None:
-    if report.interval is None or not report.log_bound or not math.isfinite(report.interval.estimate):
-        return None
-    return report.interval.estimate / report.log_bound

@@ -17,8 +17,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from verify.assess import CheckReport, ControlReport, ExponentReport, PointReport, StatementReport
+from verify.assess import CheckReport, ControlReport, ExponentReport, StatementReport
 from verify.errors import InputError
+from verify.mutants import Fate, MutantReport
+from verify.points import PointReport
 from verify.registry import Registry
 from verify.runner import Outcomes, Plan
 from verify.statements import Claim, Kind
@@ -122,6 +124,7 @@ def summary(reports: Sequence[StatementReport], broken: Sequence[Any]) -> dict[s
     controls = [control for report in reports for check in report.checks for control in check.controls]
     looked = [control for control in controls if control.looked_at]
     missed = [control for control in looked if not control.rejected]
+    fates = Counter(mutant.fate for report in reports for check in report.checks for mutant in check.mutants)
     crashed = any(report.verdict.outcome is Outcome.ERROR for report in reports) or any(
         part.outcome is Outcome.ERROR
         for report in reports
@@ -136,6 +139,7 @@ def summary(reports: Sequence[StatementReport], broken: Sequence[Any]) -> dict[s
     return {
         "outcomes": dict(sorted(outcomes.items())),
         "controls": {"total": len(controls), "looked_at": len(looked), "rejected": len(looked) - len(missed)},
+        "mutants": {fate.value: fates[fate] for fate in Fate},
         "calibration": calibrated,
         "exit_code": 1 if violated or missed else 3 if crashed or broken else 0,
     }
@@ -237,6 +241,7 @@ def _check(report: CheckReport) -> dict[str, Any]:
         "points": [_point(point) for point in report.points],
         "exponents": [_exponent(item) for item in report.exponents],
         "controls": [_control(control) for control in report.controls],
+        "mutants": [_mutant(mutant) for mutant in report.mutants],
     }
 
 
@@ -266,6 +271,17 @@ def _control(report: ControlReport) -> dict[str, Any]:
         "rejected": report.rejected,
         "looked_at": report.looked_at,
         "verdict": report.verdict.to_dict(),
+    }
+
+
+def _mutant(report: MutantReport) -> dict[str, Any]:
+    return {
+        "name": report.name,
+        "text": report.text,
+        "fate": report.fate.value,
+        "reason": report.reason,
+        "points": report.points,
+        "needed": number(report.needed),
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -73,6 +74,7 @@ def make_view(results: dict[str, Any]) -> dict[str, Any]:
         "command": results["run"]["command"],
         "seed": results["run"]["seed"],
         "board": [_board_row(item, anchors, labels, results["times"]) for item in statements],
+        "mutants": _mutants_board(statements, anchors, labels),
         "graph": _graph(statements, anchors, labels),
         "findings": [
             {
@@ -86,6 +88,7 @@ def make_view(results: dict[str, Any]) -> dict[str, Any]:
             for finding in item["findings"]
         ],
         "broken": results["broken_modules"],
+        "fates": [{"name": fate, "text": text} for fate, text in words.FATES.items()],
         "legend": {
             "outcomes": [
                 {"verdict": _verdict({"outcome": outcome}), "text": text}
@@ -193,6 +196,45 @@ def _board_row(
         "controls_missed": rejected < len(looked),
         "cost": numbers.seconds(times.get("statements", {}).get(item["id"])),
     }
+
+
+def _mutants_of(check: dict[str, Any]) -> list[dict[str, Any]]:
+    mutants: list[dict[str, Any]] = check.get("mutants", [])  # results of earlier versions have none
+    return mutants
+
+
+def _mutants_board(
+    statements: Sequence[dict[str, Any]], anchors: dict[str, str], labels: dict[str, str]
+) -> list[dict[str, Any]]:
+    """For each statement with mutants how many there are of each fate."""
+    rows = []
+    for item in statements:
+        fates = Counter(mutant["fate"] for check in item["checks"] for mutant in _mutants_of(check))
+        if fates:
+            rows.append(
+                {
+                    "label": labels[item["id"]],
+                    "anchor": anchors[item["id"]],
+                    "total": str(fates.total()),
+                    "counts": [str(fates[fate]) for fate in words.FATES],
+                }
+            )
+    return rows
+
+
+def _fates(check: dict[str, Any]) -> list[dict[str, Any]]:
+    """The mutants of a check by what became of them, each fate with its mutants and the reasons."""
+    rows = []
+    for fate in words.FATES:
+        by_reason: dict[str, list[str]] = {}
+        for mutant in _mutants_of(check):
+            if mutant["fate"] == fate:
+                by_reason.setdefault(mutant["reason"], []).append(mutant["text"])
+        if by_reason:
+            count = sum(map(len, by_reason.values()))
+            texts = [f"{'; '.join(texts)} ({reason})" for reason, texts in by_reason.items()]
+            rows.append({"fate": fate, "count": str(count), "text": "; ".join(texts)})
+    return rows
 
 
 def _graph(statements: Sequence[dict[str, Any]], anchors: dict[str, str], labels: dict[str, str]) -> dict[str, Any]:
@@ -388,6 +430,7 @@ def _check(check: dict[str, Any], item: dict[str, Any], anchor: str, costs: Mapp
             }
             for control in check["controls"]
         ],
+        "mutants": _fates(check),
     }
 
 

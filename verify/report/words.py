@@ -29,6 +29,13 @@ LEGEND_OTHER = {
     "positive upper end",
     "log ratio": "the log of the measured value over the log of the bound; above 1 the value is below the bound",
 }
+# What becomes of a mutant.
+FATES = {
+    "rejected": "some samples refute it",
+    "supported": "it is sharper than the claim, and the samples support it as well: the claim leaves room there",
+    "beyond resolution": "these samples do not decide it; the factor by which there would have to be more is shown",
+    "equivalent": "it is true whenever the claim is, so that nothing could reject it",
+}
 CALIBRATION = "calibration"
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 

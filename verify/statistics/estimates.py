@@ -385,7 +385,14 @@ def judge(estimate: Estimate, relation: Relation, log_bound: float, level: float
         probability). For an asymptotic relation: undecided, with the way in which the leading term, read
         literally at this size, points; never holds or violated, which no finite size can decide.
     """
-    interval = estimate.interval(level)
+    return judge_within(estimate, estimate.interval(level), relation, log_bound)
+
+
+def judge_within(estimate: Estimate, interval: Interval, relation: Relation, log_bound: float) -> Verdict:
+    """The same with the interval given; any number of bounds may be held against the one interval.
+
+    Where the interval contains the quantity, every verdict from it is right, however many there are.
+    """
     if isinstance(estimate, Counterexamples):
         return _judge_universal(estimate, interval)
     if math.isnan(log_bound) or math.isnan(interval.lower) or math.isnan(interval.upper):

@@ -73,6 +73,16 @@ def check(name: str, points: list[dict[str, Any]], checked: dict[str, Any], **ot
         "verdict": verdict("holds", "statistical", f"{len(points)} holds"),
         "points": points,
         "controls": [control("constant", rejected=True, formula=r"V \le e^{-2 N}")],
+        "mutants": [
+            {"name": "constant", "text": f"mutant {fate}", "fate": fate, "reason": "why", "points": 3, "needed": needed}
+            for fate, needed in (
+                ("rejected", None),
+                ("supported", None),
+                ("beyond resolution", 3.5),
+                ("beyond resolution", "inf"),
+                ("equivalent", None),
+            )
+        ],
         **others,
     }
 

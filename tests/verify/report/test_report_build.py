@@ -99,6 +99,8 @@ def test_page_shows_everything_once_run(results):
             assert check["text"] in page.text
             for control in check["controls"]:
                 assert control["text"] in page.text
+            assert "2 beyond resolution" in page.text
+            assert "mutant supported (why)" in page.text
     numbers = make_view(results)["statements"][5]["checks"][0]["tables"]
     assert [row["cells"][0] for row in numbers[0]["rows"]] == [str(index) for index in range(1, 97)]
     assert "10⁻³⁰⁴" in page.text
