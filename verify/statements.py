@@ -54,11 +54,12 @@ class Point(Mapping[str, Scalar]):
 
     def __init__(self, **parameters: Scalar) -> None:
         self._items = dict(sorted(parameters.items()))
+        self._key = json.dumps(self._items)
 
     @property
     def key(self) -> str:
         """Canonical JSON of the parameters."""
-        return json.dumps(self._items, sort_keys=True)
+        return self._key
 
     def but(self, **changes: Scalar) -> Point:
         """The same point with some parameters set anew."""
