@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from typing import Any
@@ -13,6 +13,7 @@ from verify.asymptotics import Scaling
 from verify.mutants import Fate, MutantReport, is_judged, mutants
 from verify.points import PointReport, log_bound_at, verdict_of_points
 from verify.runner import Outcomes, Plan, Site, Task, pictures_of, sites
+from verify.sampling import Tally
 from verify.statements import Assumption, Check, Claim, Control, Derivation, Picture, Point, Statement
 from verify.statistics.estimates import Estimate, is_universal, judge_within
 from verify.statistics.exponents import Exponent, exponent, usable
@@ -338,31 +339,41 @@ def _points(
     read = (chosen.read if chosen else None) or check.read
     reports = []
     for site in sites(check, plan.settings, chosen):
-        status = tuple((item.id, _status(item, site, plan)) for item in statement.assumptions)
-        error = outcomes.errors.get(("chunk", (sampler, site.point)))
-        tally = outcomes.tally(sampler, site.point)
-        if error:
-            reports.append(PointReport(site, Verdict(Outcome.ERROR, None, error), assumptions=status))
-            continue
-        broken = [name for name, holds in status if holds is False and name != dropped]
-        text = f"{', '.join(broken)} is not satisfied, so nothing is claimed here"
-        outside = Verdict(Outcome.NOT_APPLICABLE, None, text)
-        if broken and plan.settings.data is None:
-            reports.append(PointReport(site, outside, assumptions=status))
-            continue
-        if tally is None:
-            reports.append(PointReport(site, Verdict(Outcome.NOT_APPLICABLE, None, "not reached"), assumptions=status))
-            continue
         try:
-            estimate = read(tally, site.point)
-            level = plan.level_at(sampler, site.point, len(outcomes.tallies[sampler, site.point]))
-            report = _judged(level, site, check, claim, estimate, status)
-            # On data, what was measured is shown all the same; the claim is not made and can neither hold nor fail.
-            reports.append(replace(report, verdict=outside) if broken else report)
-        except Exception as failure:  # a reader comes from a module; it must not take the others with it
-            text = f"{type(failure).__name__}: {failure}"
-            reports.append(PointReport(site, Verdict(Outcome.ERROR, None, text), assumptions=status))
+            reports.append(_point(plan, outcomes, statement, check, claim, site, sampler, read, dropped))
+        except Exception as failure:  # a reader or an assumption is a module's; it must not take the others with it
+            reports.append(PointReport(site, Verdict(Outcome.ERROR, None, f"{type(failure).__name__}: {failure}")))
     return tuple(reports)
+
+
+def _point(
+    plan: Plan,
+    outcomes: Outcomes,
+    statement: Statement,
+    check: Check,
+    claim: Claim,
+    site: Site,
+    sampler: str,
+    read: Callable[[Tally, Point], Estimate],
+    dropped: str | None,
+) -> PointReport:
+    status = tuple((item.id, _status(item, site, plan)) for item in statement.assumptions)
+    error = outcomes.errors.get(("chunk", (sampler, site.point)))
+    if error:
+        return PointReport(site, Verdict(Outcome.ERROR, None, error), assumptions=status)
+    broken = [name for name, holds in status if holds is False and name != dropped]
+    text = f"{', '.join(broken)} is not satisfied, so nothing is claimed here"
+    outside = Verdict(Outcome.NOT_APPLICABLE, None, text)
+    if broken and plan.settings.data is None:
+        return PointReport(site, outside, assumptions=status)
+    tally = outcomes.tally(sampler, site.point)
+    if tally is None:
+        return PointReport(site, Verdict(Outcome.NOT_APPLICABLE, None, "not reached"), assumptions=status)
+    estimate = read(tally, site.point)
+    level = plan.level_at(sampler, site.point, len(outcomes.tallies[sampler, site.point]))
+    report = _judged(level, site, check, claim, estimate, status)
+    # On data, what was measured is shown all the same; the claim is not made and can neither hold nor fail.
+    return replace(report, verdict=outside) if broken else report
 
 
 def _judged(

@@ -112,6 +112,7 @@ def _folders(function: Any) -> Any:
 @click.option("--epsilon", type=float, default=None, help="Error threshold ε in place of every grid's own.")
 @click.option("--slope", type=float, default=None, help="Slope ρ in place of every grid's own.")
 @click.option("--level", type=float, default=1e-3, show_default=True, help="Error probability of the whole run.")
+@click.option("--chunk-timeout", type=float, default=1800, show_default=True, help="Seconds for one piece of work.")
 @click.option("--data", default=None, metavar="FILE.npz", help="Your own X (samples × features) and y (0 or 1).")
 @click.option("--no-report", is_flag=True, help="Write results.json only.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -129,6 +130,7 @@ def run_command(
     epsilon: float | None,
     slope: float | None,
     level: float,
+    chunk_timeout: float,
     data: str | None,
     no_report: bool,
     quiet: bool,
@@ -152,6 +154,7 @@ def run_command(
         slope=slope,
         level=level,
         sequential=not fixed,
+        chunk_timeout=chunk_timeout,
         folders=folders,
         data=None if data is None else load(data).subset(MAX_SAMPLES, seed),
     )

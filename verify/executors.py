@@ -20,7 +20,7 @@ class SerialExecutor(Executor):
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # a future carries whatever its task raised
+        except (Exception, SystemExit) as error:  # a future carries whatever its task raised
             future.set_exception(error)
         return future
 

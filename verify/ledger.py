@@ -64,6 +64,10 @@ class Ledger:
                 self._create()
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute(f"SELECT {_KEY}, tally, seconds FROM chunks LIMIT 1").fetchone()
+            # SQLite reads a file that was cut short without a complaint, and gives nothing for what is missing.
+            (state,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+            if state != "ok":
+                raise sqlite3.DatabaseError(state)
         except sqlite3.Error as error:
             raise InputError(f"the ledger {path} cannot be used: {error}; remove it or choose another folder") from None
 
@@ -80,9 +84,20 @@ class Ledger:
         self._db.execute("PRAGMA journal_mode=WAL")
 
     def read(self, key: ChunkKey) -> tuple[dict[str, Any], float] | None:
-        """The tally of a finished chunk, or the data of a picture, and its seconds; None if it is not there."""
-        row = self._row(key)
-        return None if row is None else (json.loads(row[0]), float(row[1]))
+        """The tally of a finished chunk, or the data of a picture, and its seconds; None if it is not there, or broken.
+
+        Raises:
+            OSError: if the file cannot be read any more.
+        """
+        try:
+            row = self._row(key)
+        except sqlite3.Error as error:
+            raise OSError(f"the ledger {self._path} cannot be read: {error}") from None
+        try:
+            tally, seconds = (None, 0.0) if row is None else (json.loads(row[0]), float(row[1]))
+        except (TypeError, ValueError, RecursionError):  # to be computed again
+            return None
+        return (tally, seconds) if isinstance(tally, dict) else None
 
     def _row(self, key: ChunkKey) -> tuple[str, float] | None:
         row: tuple[str, float] | None = self._db.execute(_SELECT, astuple(key)).fetchone()

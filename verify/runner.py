@@ -99,7 +99,8 @@ class Settings:
     `workers` is a number of processes or the address of a Dask scheduler, see `verify.pools.parse_workers`.
     `epsilon` and `slope`, where given, replace those of every grid. `level` is the probability, over the whole
     run, of any wrong *holds* or *violated* on statistical evidence. `sequential`: stop sampling where verdicts are
-    decided, and go on where they nearly are; else every sample has its planned size.
+    decided, and go on where they nearly are; else every sample has its planned size. `chunk_timeout`: seconds that a
+    chunk, step, finding or picture may take; a hundred times what any takes here.
     """
 
     seed: int = 0
@@ -112,6 +113,7 @@ class Settings:
     folders: tuple[str, ...] = ()
     data: Dataset | None = None
     sequential: bool = True
+    chunk_timeout: float = 1800.0
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -121,6 +123,8 @@ class Settings:
             raise InputError(f"got epsilon {self.epsilon:g}; expected a number strictly between 0 and 1")
         if self.slope is not None and (self.slope == 1 or not abs(self.slope) < float("inf")):
             raise InputError(f"got slope {self.slope:g}; expected a finite number other than 1 (the linear network)")
+        if not self.chunk_timeout > 0:
+            raise InputError(f"got a chunk timeout of {self.chunk_timeout:g} s; expected more than 0")
         if not 0 < self.level < 1:
             raise InputError(f"got level {self.level:g}; expected a number strictly between 0 and 1")
 
@@ -363,7 +367,8 @@ def execute(
             if queue and not is_open:
                 # Absolute, for workers elsewhere have another working folder.
                 folders = tuple(str(Path(folder).resolve()) for folder in plan.settings.folders)
-                surroundings = Surroundings(folders, plan.settings.seed, plan.backend, plan.settings.data)
+                settings = plan.settings
+                surroundings = Surroundings(folders, settings.seed, plan.backend, settings.data, settings.chunk_timeout)
                 pool.open(surroundings, fingerprint(registry, (item.id for item in plan.statements)))
                 is_open = True
             for piece, future in _completed(pool, queue, outcomes, deadline):
@@ -427,7 +432,10 @@ def _completed(
             elif not pool.died(future):
                 yield piece, future
             elif future in alone:
-                yield piece, _failed(RuntimeError("the worker process died while computing this"))
+                yield (
+                    piece,
+                    _failed(RuntimeError("the worker process died while computing this, or did not stop when told to")),
+                )
             else:
                 suspects.append(piece)
             alone.discard(future)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import faulthandler
 import math
+import multiprocessing
+import os
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -19,12 +27,13 @@ from verify.statements import Check, Point, Sampler
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a worker is told once, when it starts."""
+    """What a worker is told once, when it starts; `limit` is how many seconds one piece of work may take."""
 
     folders: tuple[str, ...]
     seed: int
     backend: str
     data: Dataset | None
+    limit: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,39 @@ def sampler_at(check: Check, control: int | None) -> Sampler:
     return check.controls[control].sampler or check.sampler
 
 
+@contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    """Let what runs inside take so many seconds.
+
+    Code that comes back to the interpreter gets an exception. A worker process in which it does not, or in which the
+    exception is caught, ends after twice the time. Threads, which workers of a cluster use, cannot be interrupted.
+
+    Raises:
+        TimeoutError: if it takes longer.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if math.isinf(seconds) or not in_main_thread or not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"it took longer than {seconds:g} s; allow more with --chunk-timeout")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    is_apart = multiprocessing.parent_process() is not None
+    with open(os.devnull, "w") as nowhere:
+        if is_apart:
+            faulthandler.dump_traceback_later(2 * seconds, exit=True, file=nowhere)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+            if is_apart:
+                faulthandler.cancel_dump_traceback_later()
+
+
 def draw_chunk(place: Place, point: Point, chunk: int) -> tuple[Tally, float]:
     """Draw one chunk; returns its tally and the seconds it took.
 
@@ -91,23 +133,29 @@ def draw_chunk(place: Place, point: Point, chunk: int) -> tuple[Tally, float]:
     sampler = sampler_at(check, place.control)
     rng = stream(state.surroundings.seed, sampler.name, point.key, chunk)
     start = time.perf_counter()
-    tally = sampler.draw(point, Draw(rng, state.backend, state.surroundings.data))
+    with _limited(state.surroundings.limit):
+        tally = sampler.draw(point, Draw(rng, state.backend, state.surroundings.data))
     return _plain(tally, sampler.name), time.perf_counter() - start
 
 
 def decide_step(statement: str, index: int) -> tuple[bool | None, float]:
     """Decide one derivation step; returns the answer and the seconds it took."""
-    step = _ready().registry[statement].steps[index]
+    state = _ready()
+    step = state.registry[statement].steps[index]
     start = time.perf_counter()
-    answer = step.decide()
+    with _limited(state.surroundings.limit):
+        answer = step.decide()
     return (None if answer is None else bool(answer)), time.perf_counter() - start
 
 
 def compute_finding(statement: str, index: int) -> tuple[tuple[bool | None, str], float]:
     """Compute one finding; returns whether it is so with its sentence, and the seconds it took."""
-    finding = _ready().registry[statement].findings[index]
+    state = _ready()
+    finding = state.registry[statement].findings[index]
     start = time.perf_counter()
-    return finding.compute(), time.perf_counter() - start
+    with _limited(state.surroundings.limit):
+        found = finding.compute()
+    return found, time.perf_counter() - start
 
 
 def compute_picture(statement: str, index: int) -> tuple[dict[str, Any], float]:
@@ -116,9 +164,11 @@ def compute_picture(statement: str, index: int) -> tuple[dict[str, Any], float]:
     Raises:
         TypeError: if what was computed is no picture.
     """
-    picture = _ready().registry[statement].pictures[index]
+    state = _ready()
+    picture = state.registry[statement].pictures[index]
     start = time.perf_counter()
-    drawing = picture.compute()
+    with _limited(state.surroundings.limit):
+        drawing = picture.compute()
     if not isinstance(drawing, Drawing):
         raise TypeError(
             f"the picture {picture.id} is a {type(drawing).__name__}; "

@@ -185,9 +185,11 @@ def test_data_with_a_statement_that_takes_none(capsys, tmp_path, data):
     assert "no check of f10 can run on data" in err
 
 
-def test_an_output_folder_that_cannot_be_written(capsys, tmp_path):
+@pytest.mark.parametrize("folder", ["file/run", "file", "/proc/run", "/sys"])
+def test_an_output_folder_that_cannot_be_written(capsys, tmp_path, folder):
+    """In its way is a file, or the file system takes none, as where it is read-only."""
     (tmp_path / "file").write_text("in the way")
-    code, _, err = call(capsys, "run", "f10", "--out", tmp_path / "file" / "run")
+    code, _, err = call(capsys, "run", "f10", "--out", tmp_path / folder)
     assert code == 2
     assert "cannot be written" in err
 
