@@ -6,7 +6,6 @@ crashed or a module is broken.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from verify.errors import InputError
+from verify.plain import plain, plain_json
 
 if TYPE_CHECKING:
     from verify.run import Drawn
@@ -61,8 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _fail(message: str, code: int) -> NoReturn:
     line = " ".join(message.split())
-    click.echo(f"verify: {line}", err=True)
+    _say(f"verify: {line}", err=True)
     sys.exit(code)
+
+
+def _say(text: str, *, err: bool = False) -> None:
+    """Print what may come from a module, a file or the command line."""
+    click.echo(plain(text), err=err)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -174,9 +179,9 @@ def _part(drawn: Drawn, quiet: bool) -> int:
     """Say what a part of a run has drawn; returns the exit code."""
     if not quiet:
         ended = " (capped)" if drawn.capped else " (interrupted)" if drawn.interrupted else ""
-        click.echo(f"{drawn.chunks} chunks{ended}; {drawn.ledger}")
+        _say(f"{drawn.chunks} chunks{ended}; {drawn.ledger}")
     for place, text in drawn.errors.items():
-        click.echo(f"verify: {place}: {text}", err=True)
+        _say(f"verify: {place}: {text}", err=True)
     return EXIT_CRASH if drawn.errors else 0
 
 
@@ -194,7 +199,7 @@ def merge_command(out: Path, sources: tuple[Path, ...]) -> int:
     from verify.run import merge_ledgers
 
     merged = merge_ledgers(out, sources)
-    click.echo(f"{merged.added} chunks added, {merged.known} there already; {merged.ledger}")
+    _say(f"{merged.added} chunks added, {merged.known} there already; {merged.ledger}")
     return 0
 
 
@@ -208,13 +213,13 @@ def list_command(as_json: bool, folders: tuple[str, ...]) -> int:
     found = listing(folders)
     rows = found["statements"]
     if as_json:
-        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        click.echo(plain_json(rows))
     else:
         width = max((len(row["id"]) for row in rows), default=0)
         for row in rows:
-            click.echo(f"{row['id']:<{width}}  {row['title']}  ({row['citation']})")
+            _say(f"{row['id']:<{width}}  {row['title']}  ({row['citation']})")
     for broken in found["broken"]:
-        click.echo(f"verify: {broken['module']} cannot be used: {broken['reason']}", err=True)
+        _say(f"verify: {broken['module']} cannot be used: {broken['reason']}", err=True)
     return EXIT_CRASH if found["broken"] else 0
 
 
@@ -252,7 +257,7 @@ def show_command(identifier: str, folders: tuple[str, ...]) -> int:
         ]
         lines += [f"control {control.name}: {control.text}" for control in check.controls]
     lines += ["", *(f"note    {text}" for text in item.notes)] if item.notes else []
-    click.echo("\n".join(lines))
+    _say("\n".join(lines))
     return 0
 
 
@@ -290,7 +295,7 @@ def volumes_command(data: str, workers: str | None, as_json: bool, **options: An
 
     processes = _processes(workers)
     found = volumes(*read_arrays(data), workers=processes, **options)
-    click.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False) if as_json else repr(found))
+    click.echo(plain_json(found.to_dict()) if as_json else plain(repr(found)))
     return 0
 
 
@@ -337,9 +342,9 @@ def map_command(
     least = None if no_first else first_size(statement, **fixed)
     if as_json:
         found = {"maps": [item.to_dict() for item in maps], **({} if least is None else least.to_dict())}
-        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        click.echo(plain_json(found))
     else:
-        click.echo("\n\n".join([*map(str, maps), *([] if least is None else [f"With d0, d1 up to N {least}."])]))
+        _say("\n\n".join([*map(str, maps), *([] if least is None else [f"With d0, d1 up to N {least}."])]))
     return 0
 
 
@@ -379,7 +384,7 @@ def certify_command(weights: str, data: str, bias: str, threshold: float, as_jso
     given = without_bias(read_weights(weights), *read_arrays(data), bias)
     found = certify(*given.arrays, threshold=threshold - given.output_bias, **options)
     found = replace(found, notes=given.notes)
-    click.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False) if as_json else repr(found))
+    click.echo(plain_json(found.to_dict()) if as_json else plain(repr(found)))
     return 0
 
 
@@ -391,8 +396,17 @@ def report_command(folder: Path) -> int:
     from verify.report import write_reports
     from verify.run import RESULTS
 
-    for file in write_reports(results.read(folder / RESULTS), folder):
-        click.echo(file)
+    found = results.read(folder / RESULTS)
+    try:
+        files = write_reports(found, folder)
+    except OSError:
+        raise
+    except Exception as error:  # whatever a file that was edited leads to
+        raise InputError(
+            f"{folder / RESULTS} cannot be shown ({type(error).__name__}: {error}); make it anew with run --resume"
+        ) from None
+    for file in files:
+        _say(str(file))
     return 0
 
 
@@ -406,17 +420,17 @@ def doctor_command() -> int:
     from verify.results import environment
 
     facts = environment()
-    click.echo(f"python     {facts['python']} on {facts['platform']}")
+    _say(f"python     {facts['python']} on {facts['platform']}")
     for name, found in facts["packages"].items():
-        click.echo(f"{name:<10} {found or 'not installed'}")
-    click.echo(f"cores      {cores()}")
+        _say(f"{name:<10} {found or 'not installed'}")
+    _say(f"cores      {cores()}")
     for pool in threadpool_info():
-        click.echo(f"{pool['user_api']:<10} {pool['internal_api']} {pool.get('version') or ''}".rstrip())
+        _say(f"{pool['user_api']:<10} {pool['internal_api']} {pool.get('version') or ''}".rstrip())
     try:
         get_backend("cupy")
-        click.echo("gpu        available")
+        _say("gpu        available")
     except InputError as error:
-        click.echo(f"gpu        {error}")
+        _say(f"gpu        {error}")
     return 0
 
 
@@ -453,7 +467,7 @@ class _progress:
             now = time.monotonic() - self.begun
             if now - self.said >= 10 or done == total:
                 self.said = now
-                click.echo(f"{now:6.1f} s  {done}/{total} pieces, at {statement}", err=True)
+                _say(f"{now:6.1f} s  {done}/{total} pieces, at {statement}", err=True)
 
     def __exit__(self, *_: object) -> None:
         if self.live is not None:
@@ -474,19 +488,21 @@ def _board(results: dict[str, Any], files: Sequence[Path]) -> None:
         rejected = sum(control["rejected"] for control in looked)
         tail = f"controls {rejected}/{len(looked)}" if looked else ""
         # click drops the colour where the output is no terminal; NO_COLOR asks for the same.
-        head = click.style(f"{sign} {row['id']:<{width}}  {words:<32}", fg=None if "NO_COLOR" in os.environ else colour)
+        head = click.style(
+            plain(f"{sign} {row['id']:<{width}}  {words:<32}"), fg=None if "NO_COLOR" in os.environ else colour
+        )
         click.echo(f"{head}  {tail}")
         if verdict["outcome"] in ("violated", "error"):
-            click.echo(f"    {verdict['text']}")
+            _say(f"    {verdict['text']}")
     _calibration(results)
     for broken in results["broken_modules"]:
-        click.echo(f"! {broken['module']} cannot be used: {broken['reason']}")
+        _say(f"! {broken['module']} cannot be used: {broken['reason']}")
     run = results["run"]
     if run["capped"]:
-        click.echo("The time budget ended before the planned chunks: intervals are wider than planned.")
+        _say("The time budget ended before the planned chunks: intervals are wider than planned.")
     if run["interrupted"]:
-        click.echo("Interrupted: what was finished is reported; go on with --resume.")
-    click.echo(f"{results['times']['seconds']:.0f} s; {', '.join(str(file) for file in files)}")
+        _say("Interrupted: what was finished is reported; go on with --resume.")
+    _say(f"{results['times']['seconds']:.0f} s; {', '.join(str(file) for file in files)}")
 
 
 def _calibration(results: dict[str, Any]) -> None:
@@ -495,5 +511,5 @@ def _calibration(results: dict[str, Any]) -> None:
 
     found = calibration(results)
     alarming = found["state"] in ("failed", "undecided")
-    line = f"calibration {found['state']}" + (f": {found['text']}" if alarming else "")
+    line = plain(f"calibration {found['state']}" + (f": {found['text']}" if alarming else ""))
     click.echo(click.style(line, fg="red", bold=True) if alarming and "NO_COLOR" not in os.environ else line)

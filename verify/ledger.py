@@ -100,7 +100,7 @@ class Ledger:
         return (tally, seconds) if isinstance(tally, dict) else None
 
     def _row(self, key: ChunkKey) -> tuple[str, float] | None:
-        row: tuple[str, float] | None = self._db.execute(_SELECT, astuple(key)).fetchone()
+        row: tuple[str, float] | None = self._db.execute(_SELECT, _columns(key)).fetchone()
         return row
 
     def write(self, key: ChunkKey, tally: dict[str, Any], seconds: float) -> None:
@@ -109,7 +109,7 @@ class Ledger:
         Raises:
             OSError: if the disk is full or the file cannot be written.
         """
-        values = (*astuple(key), json.dumps(tally), seconds)
+        values = (*_columns(key), json.dumps(tally), seconds)
         try:
             with self._db:
                 self._db.execute("INSERT OR REPLACE INTO chunks VALUES (?,?,?,?,?,?,?,?)", values)
@@ -187,6 +187,13 @@ def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
                 yield row
     except (sqlite3.Error, json.JSONDecodeError, TypeError) as error:
         raise InputError(f"the ledger {path} cannot be read ({error}); leave it out") from None
+
+
+def _columns(key: ChunkKey) -> tuple[str | int, ...]:
+    """The key as SQLite can hold it: text that is no UTF-8 by its escapes."""
+    return tuple(
+        item.encode("utf-8", "backslashreplace").decode() if isinstance(item, str) else item for item in astuple(key)
+    )
 
 
 def _short(text: str) -> str:

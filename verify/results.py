@@ -326,7 +326,8 @@ def write(results: dict[str, Any], path: Path) -> None:
     text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # its own, if two runs write to one folder
     try:
-        with partial.open("w", encoding="utf-8") as stream:
+        # Half of a surrogate pair, as in names of files that are no UTF-8, becomes its escape, which JSON has too.
+        with partial.open("w", encoding="utf-8", errors="backslashreplace") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())

@@ -7,13 +7,13 @@ control character; escaping for HTML is Jinja's, and Typst gets text as JSON str
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from verify import pictures
+from verify.plain import plain
 from verify.report import numbers, words
 from verify.report.figures import check_figures
 from verify.report.formulas import formula
@@ -25,18 +25,6 @@ _OUTCOMES = "|".join(words.SIGNS)
 _BESIDES_IN_TABLE = 2
 _GAP_TEXT = "log quantity − log bound"  # verdict texts that only repeat two columns of the table
 _TALLY = re.compile(rf"\d+ ({_OUTCOMES})(, \d+ ({_OUTCOMES}))*")  # the text of a verdict combined from parts
-_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
-
-
-def plain(text: str) -> str:
-    r"""Text with what could steer a terminal, a browser or the direction of reading made visible, as `\x1b`."""
-    return "".join(char if char == "\n" else _visible(char) for char in unicodedata.normalize("NFC", text))
-
-
-def _visible(char: str) -> str:
-    if unicodedata.category(char) not in _INVISIBLE:
-        return char
-    return " " if char == "\t" else char.encode("unicode_escape").decode()
 
 
 def _clean(value: Any) -> Any:

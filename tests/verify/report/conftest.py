@@ -398,7 +398,19 @@ def empty_results() -> dict[str, Any]:
 @pytest.fixture
 def hostile_results() -> dict[str, Any]:
     """Every text that a module can choose, made as unpleasant as can be; structure and outcomes kept."""
-    kept = {"outcome", "evidence", "leaning", "relation", "kind", "derivation", "level", "started", "python", "style"}
+    kept = {
+        "outcome",
+        "fate",
+        "evidence",
+        "leaning",
+        "relation",
+        "kind",
+        "derivation",
+        "level",
+        "started",
+        "python",
+        "style",
+    }
 
     def spoil(value: Any, key: str = "") -> Any:
         if isinstance(value, dict):

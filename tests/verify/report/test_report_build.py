@@ -1,11 +1,17 @@
+import contextlib
 import copy
+import io
+import json
 import subprocess
 import sys
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from verify.cli import main
 from verify.report import write_reports
 from verify.report.page import render_page
 from verify.report.pdf import render_pdf
@@ -134,8 +140,6 @@ def test_same_results_give_the_same_bytes(results, tmp_path):
 
 
 def test_page_does_not_depend_on_the_hash_seed(results, tmp_path):
-    import json
-
     (tmp_path / "results.json").write_text(json.dumps(results), encoding="utf-8")
     program = (
         "import hashlib, json, pathlib, sys\n"
@@ -171,6 +175,41 @@ def test_a_report_that_fails_leaves_the_old_one(results, tmp_path):
         write_reports(results, tmp_path)
     assert (tmp_path / "report.html").read_bytes() == old
     assert sorted(item.name for item in tmp_path.iterdir()) == ["report.html", "report.pdf"]
+
+
+PLACES = st.lists(st.integers(0, 10**6), min_size=1, max_size=9)
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just([]) | st.just({})
+
+
+def edited(value, places, new):
+    """A copy in which one part, found by going down at random, is another value; None removes it."""
+    if not places or not isinstance(value, dict | list) or not value:
+        return new
+    keys = list(value) if isinstance(value, dict) else range(len(value))
+    key = keys[places[0] % len(keys)]
+    changed = copy.copy(value)
+    if new is None and len(places) == 1:
+        del changed[key]
+    else:
+        changed[key] = edited(value[key], places[1:], new)
+    return changed
+
+
+def test_results_that_were_edited_give_a_report_or_one_line(results, tmp_path, monkeypatch):
+    """The PDF, which takes seconds, is left out."""
+    monkeypatch.setattr("verify.report.pdf.render_pdf", lambda view: b"")
+
+    @settings(max_examples=40)
+    @given(PLACES, VALUES)
+    def try_one(places, new):
+        (tmp_path / "results.json").write_text(json.dumps(edited(results, places, new)), encoding="utf-8")
+        error = io.StringIO()
+        with contextlib.redirect_stderr(error), pytest.raises(SystemExit) as stop:
+            main(["report", str(tmp_path)])
+        assert stop.value.code in (0, 2)
+        assert len(error.getvalue().splitlines()) == (stop.value.code == 2)
+
+    try_one()
 
 
 def test_importing_the_room_loads_no_typesetter():

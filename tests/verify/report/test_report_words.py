@@ -4,7 +4,7 @@ import pytest
 
 from verify.report import numbers, words
 from verify.report.pdf import _shortened
-from verify.report.view import make_view, plain
+from verify.report.view import make_view
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,3 @@ def test_counterexamples_are_not_held_against_the_bound(results):
     assert check["universal"]
     assert not check["figures"]
     assert "0 of 4096" in check["tables"][0]["rows"][0]["cells"]
-
-
-def test_control_characters_become_visible():
-    assert plain("a\x1b[0m\u202eb\ud800\t\x00") == "a\\x1b[0m\\u202eb\\ud800 \\x00"
