@@ -186,18 +186,13 @@ def _board_row(
     }
 
 
-def _mutants_of(check: dict[str, Any]) -> list[dict[str, Any]]:
-    mutants: list[dict[str, Any]] = check.get("mutants", [])  # results of earlier versions have none
-    return mutants
-
-
 def _mutants_board(
     statements: Sequence[dict[str, Any]], anchors: dict[str, str], labels: dict[str, str]
 ) -> list[dict[str, Any]]:
     """For each statement with mutants how many there are of each fate."""
     rows = []
     for item in statements:
-        fates = Counter(mutant["fate"] for check in item["checks"] for mutant in _mutants_of(check))
+        fates = Counter(mutant["fate"] for mutant in words.mutants_of(item))
         if fates:
             rows.append(
                 {
@@ -215,7 +210,7 @@ def _fates(check: dict[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for fate in words.FATES:
         by_reason: dict[str, list[str]] = {}
-        for mutant in _mutants_of(check):
+        for mutant in check.get("mutants", []):
             if mutant["fate"] == fate:
                 by_reason.setdefault(mutant["reason"], []).append(mutant["text"])
         if by_reason:

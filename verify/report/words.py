@@ -231,7 +231,18 @@ def _could_fail(results: dict[str, Any]) -> str:
         were = "was" if len(missed) == 1 else "were"
         text = f"Not everywhere: {listing(missed)} should have been rejected and {were} not."
     rest = controls["total"] - controls["looked_at"]
-    return f"{text} {_sentence(count(rest, 'control'))} could not be judged." if rest else text
+    text += f" {_sentence(count(rest, 'control'))} could not be judged." if rest else ""
+    fates = [mutant["fate"] for item in results["statements"] for mutant in mutants_of(item)]
+    others = len(fates) - fates.count("equivalent")
+    if others:
+        text += f" Of {count(others, 'mutant')} made without a look at the checks, {fates.count('rejected')} "
+        text += f"{'was' if fates.count('rejected') == 1 else 'were'} rejected."
+    return text
+
+
+def mutants_of(statement: dict[str, Any]) -> list[dict[str, Any]]:
+    """The mutants of all checks of a statement; results of earlier versions have none."""
+    return [mutant for check in statement["checks"] for mutant in check.get("mutants", [])]
 
 
 def _sentence(text: str) -> str:

@@ -66,6 +66,8 @@ def test_the_answers_name_what_matters(results):
     assert "F10 (1 of 9 points)" in silent
     assert "“direction” of F10" in controls
     assert "One control could not be judged." in controls
+    checks = sum(len(item["checks"]) for item in results["statements"])
+    assert f"Of {4 * checks} mutants made without a look at the checks, {checks} were rejected." in controls
 
 
 def test_nothing_violated_is_said_plainly(results):
