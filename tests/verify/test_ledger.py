@@ -92,7 +92,7 @@ def test_processes_end_with_the_run_that_was_killed(toy, tmp_path):
     folder = toy(body="(Path(__file__).parent / f'{os.getpid()}.pid').touch(); time.sleep(0.05)")
     module = tmp_path / "modules" / "coin.py"
     module.write_text("import os\nfrom pathlib import Path\n" + module.read_text())
-    command = [sys.executable, "-m", "verify", "run", "coin", "--path", folder, "--workers", "2", "--no-report"]
+    command = [sys.executable, "-m", "verify", "run", "coin", "--path", folder, "--workers", "2", "--fixed"]
     process = subprocess.Popen(
         [*command, "--budget", "100x", "--out", str(tmp_path / "out")],
         stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
