@@ -410,6 +410,39 @@ def report_command(folder: Path) -> int:
     return 0
 
 
+@cli.command("compare")
+@click.argument("before", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("after", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--slower", default=2.0, show_default=True, type=float, help="Factor from which a time is worth a line.")
+@click.option("--allow-missing", is_flag=True, help="Not worse: what is in the first run only.")
+@click.option("--html", default=None, metavar="FILE", type=click.Path(path_type=Path), help="Also write a page.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def compare_command(
+    before: Path, after: Path, slower: float, allow_missing: bool, html: Path | None, as_json: bool
+) -> int:
+    r"""Compare two runs, the earlier one first: folders, or their results.json.
+
+    Worse are: newly violated or crashed; no longer holding; a control no longer rejected; a trend that turned against
+    its claim; what held and is gone. Exit codes: 0 nothing is worse; 1 something is; 2 a run cannot be read.
+
+    
+    Examples:
+      python -m verify compare reports/monday reports/tuesday
+      python -m verify compare reference/results.json out --json
+      python -m verify compare all-of-it part-of-it --allow-missing --html changes.html
+    """
+    from verify.compare import compare_files
+
+    found = compare_files(before, after, slower, missing=allow_missing)
+    if html is not None:
+        from verify.report.build import replace
+        from verify.report.page import render
+
+        replace(html, render("comparison.html.j2", comparison=found).encode())
+    click.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False) if as_json else str(found))
+    return found.exit_code
+
+
 @cli.command("doctor")
 def doctor_command() -> int:
     """Say what this machine offers: versions, cores, BLAS, GPU."""

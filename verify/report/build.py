@@ -28,12 +28,17 @@ def write_reports(results: dict[str, Any], folder: Path) -> list[Path]:
 
     view = make_view(results)
     html, pdf = folder / "report.html", folder / "report.pdf"
-    _replace(html, render_page(view).encode())
-    _replace(pdf, render_pdf(view))
+    replace(html, render_page(view).encode())
+    replace(pdf, render_pdf(view))
     return [html, pdf]
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes) -> None:
+    """Write a file so that it is either whole or as it was before.
+
+    Raises:
+        OSError: if its folder cannot be written.
+    """
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # its own, if two runs write to one folder
     try:
         with partial.open("wb") as stream:

@@ -12,7 +12,13 @@ from verify.report.palette import DARK, LIGHT, declarations
 
 
 def render_page(view: dict[str, Any]) -> str:
-    """The page's source."""
+    """The report's source."""
+    style = figures.STYLE + pictures.STYLE + graph.STYLE
+    return render("report.html.j2", view=view, font=math_font(), figure_style=style)
+
+
+def render(template: str, **values: Any) -> str:
+    """A template of this package with its values, in the colours of the report."""
     environment = Environment(
         loader=PackageLoader("verify.report"),
         autoescape=True,
@@ -20,10 +26,4 @@ def render_page(view: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(
-        view=view,
-        font=math_font(),
-        light=declarations(LIGHT),
-        dark=declarations(DARK),
-        figure_style=figures.STYLE + pictures.STYLE + graph.STYLE,
-    )
+    return environment.get_template(template).render(light=declarations(LIGHT), dark=declarations(DARK), **values)
