@@ -443,6 +443,70 @@ def compare_command(
     return found.exit_code
 
 
+@cli.command("new")
+@click.argument("identifier", metavar="ID")
+@click.option(
+    "--path",
+    "folder",
+    default="statements",
+    show_default=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder of your statement modules; made where it is missing.",
+)
+def new_command(identifier: str, folder: Path) -> int:
+    r"""Write a new statement module with its test, to be filled in; nothing is overwritten.
+
+    \b
+    Examples:
+      python -m verify new my-lemma
+      python -m verify new johnson-lindenstrauss --path theorems-of-mine
+    """
+    from verify.scaffold import write_module
+
+    module, test = write_module(identifier, folder)
+    lines = [
+        f"{module}",
+        f"{test}",
+        "Its claim is false on purpose. See it fail, put in your own, and ask what is missing:",
+        f"  python -m verify run {identifier} --path {folder}",
+        f"  python -m verify check-module {module}",
+        f"  python -m pytest {test}",
+    ]
+    click.echo("\n".join(lines))
+    return 0
+
+
+@cli.command("check-module")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--budget", default="1x", show_default=True, help="Of the run: multiple of what the module plans.")
+@click.option("--seed", default=0, show_default=True, type=int, help="Seed of the run.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check_module_command(file: Path, budget: str, seed: int, as_json: bool) -> int:
+    r"""Say in plain words what is missing in a statement module, and what to do. The module is run.
+
+    Exit codes: 0 nothing is missing, though there may be remarks; 1 something is; 2 there is no such file.
+
+    \b
+    Examples:
+      python -m verify check-module statements/my_lemma.py
+      python -m verify check-module statements/my_lemma.py --budget 0.25x --json
+    """
+    from verify.review import review
+    from verify.runner import Budget
+
+    with _progress(quiet=not sys.stderr.isatty()) as progress:
+        gaps = review(file, seed=seed, budget=Budget.parse(budget), progress=progress)
+    missing = [gap for gap in gaps if not gap.remark]
+    if as_json:
+        click.echo(json.dumps([gap.to_dict() for gap in gaps], indent=1, ensure_ascii=False))
+    else:
+        found = f"{len(missing)} missing" if missing else "nothing is missing"
+        remarks = len(gaps) - len(missing)
+        click.echo("\n".join([f"{file}: {found}" + (f", {remarks} to think of" if remarks else ""), *map(str, gaps)]))
+    return 1 if missing else 0
+
+
 @cli.command("doctor")
 def doctor_command() -> int:
     """Say what this machine offers: versions, cores, BLAS, GPU."""

@@ -166,15 +166,27 @@ def module_name(where: str) -> str:
 
 
 def _import_file(file: Path) -> ModuleType | Broken:
+    try:
+        return load_file(file)
+    except (Exception, SystemExit) as error:  # as above
+        return Broken(str(file), f"{type(error).__name__}: {error}")
+
+
+def load_file(file: Path) -> ModuleType:
+    """Import a file of the user's, under a name of its own.
+
+    Raises:
+        Exception, SystemExit: whatever its code raises; nothing is left of the module then.
+    """
     name = module_name(str(file))
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
-        return Broken(str(file), "not a Python module")
+        raise ImportError("not a Python module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # as above
+    except BaseException:
         del sys.modules[name]
-        return Broken(str(file), f"{type(error).__name__}: {error}")
+        raise
     return module

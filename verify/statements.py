@@ -440,12 +440,20 @@ class Derivation(StrEnum):
     COMPLETE = "complete"
 
 
+class DefectiveStatement(ValueError):
+    """A statement that cannot be used; `defects` are all its faults, one sentence each."""
+
+    def __init__(self, defects: tuple[str, ...]) -> None:
+        super().__init__("; ".join(defects))
+        self.defects = defects
+
+
 @dataclass(frozen=True)
 class Statement:
     """A definition, lemma, theorem, corollary, bound or experiment, with everything needed to check it.
 
     Raises:
-        ValueError: at construction, where a part is missing or inconsistent.
+        DefectiveStatement: at construction, where a part is missing or inconsistent.
     """
 
     id: str
@@ -466,33 +474,39 @@ class Statement:
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
+        found = tuple(self._defects())
+        if found:
+            raise DefectiveStatement(found)
+
+    def _defects(self) -> Iterator[str]:
+        """What is missing or inconsistent, one sentence each."""
         if not ID_PATTERN.fullmatch(self.id):
-            raise ValueError(f"got id {self.id!r}; expected lower-case words and digits joined by '-'")
+            yield f"got id {self.id!r}; expected lower-case words and digits joined by '-'"
         if not self.steps and not self.checks:
-            raise ValueError(f"{self.id} has neither a step nor a check; a statement needs at least one")
+            yield f"{self.id} has neither a step nor a check; a statement needs at least one"
         if self.derivation is not Derivation.NONE and not self.steps:
-            raise ValueError(f"{self.id} claims a {self.derivation} derivation but has no steps")
+            yield f"{self.id} claims a {self.derivation} derivation but has no steps"
         names = [check.name for check in self.checks]
         if len(set(names)) < len(names):
-            raise ValueError(f"{self.id} has two checks of one name among {names}")
+            yield f"{self.id} has two checks of one name among {names}"
         for check in self.checks:
             if check.extends is not None and check.extends not in names:
-                raise ValueError(
-                    f"check {check.name!r} of {self.id} extends {check.extends!r}; expected one of {names}"
-                )
+                yield f"check {check.name!r} of {self.id} extends {check.extends!r}; expected one of {names}"
             if not check.controls:
-                raise ValueError(
-                    f"check {check.name!r} of {self.id} has no control; a check that cannot fail is no check"
-                )
+                yield f"check {check.name!r} of {self.id} has no control; a check that cannot fail is no check"
             if not check.located():
-                raise ValueError(f"check {check.name!r} of {self.id} has no points")
+                yield f"check {check.name!r} of {self.id} has no points"
         shown = [picture.id for picture in self.pictures]
         if len(set(shown)) < len(shown):
-            raise ValueError(f"{self.id} has two pictures of one id among {shown}")
+            yield f"{self.id} has two pictures of one id among {shown}"
+        if not isinstance(self.claim.bound, sp.Expr):
+            given = type(self.claim.bound).__name__
+            yield f"the bound of {self.id} is a {given}; expected one SymPy expression, with sp.Rational for a number"
+            return
         known = {variable.symbol.name for variable in self.variables}
         unknown = sorted(self.claim.parameters - known)
         if unknown:
-            raise ValueError(f"the bound of {self.id} uses {unknown}, which its variables do not declare")
+            yield f"the bound of {self.id} uses {unknown}, which its variables do not declare"
 
     def log_bound(self, **parameters: Scalar) -> float:
         """Natural log of the claim's bound at the given values; see `Claim.log_bound`.

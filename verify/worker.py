@@ -135,7 +135,7 @@ def draw_chunk(place: Place, point: Point, chunk: int) -> tuple[Tally, float]:
     start = time.perf_counter()
     with _limited(state.surroundings.limit):
         tally = sampler.draw(point, Draw(rng, state.backend, state.surroundings.data))
-    return _plain(tally, sampler.name), time.perf_counter() - start
+    return plain_tally(tally, sampler.name), time.perf_counter() - start
 
 
 def decide_step(statement: str, index: int) -> tuple[bool | None, float]:
@@ -183,7 +183,7 @@ def _ready() -> State:
     return _state
 
 
-def _plain(tally: Any, sampler: str) -> Tally:
+def plain_tally(tally: Any, sampler: str) -> Tally:
     """The tally as plain Python numbers, so that it is the same before and after the ledger."""
     if not isinstance(tally, dict):
         raise TypeError(f"sampler {sampler} returned a {type(tally).__name__}; expected a dict of counts")
