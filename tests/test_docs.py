@@ -5,11 +5,14 @@ from __future__ import annotations
 import doctest
 import importlib
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from verify.cli import cli
+from verify.cli import cli, main
 from verify.run import run
 from verify.runner import Settings
 
@@ -37,6 +40,49 @@ def test_the_example_of_a_page_prints_what_it_says(name, capsys):
     assert capsys.readouterr().out == shown
 
 
+def blocks(page):
+    """Fenced blocks in their order: language, text, and the words of a comment `<!-- file: ... -->` before it."""
+    pattern = r"(?:<!-- file: ([^>]*) -->\n)?```(\w+)\n(.*?)```"
+    return [(language, text, mark or "") for mark, language, text in re.findall(pattern, page, flags=re.S)]
+
+
+def put(mark, text):
+    """Do to a file what the comment before a block says: begin it anew, replace a part of it, or add to its end."""
+    name, _, how = mark.partition(", ")
+    before = "" if how == "anew" else Path(name).read_text(encoding="utf-8")
+    if not how.startswith("instead of "):
+        Path(name).write_text(f"{before}\n\n{text}".lstrip(), encoding="utf-8")
+        return
+    parts = re.split(r"\n(?=\S)(?![)\]}])", before)  # a part begins at the margin, and a bracket that closes ends it
+    (place,) = [number for number, part in enumerate(parts) if part.startswith(how.removeprefix("instead of "))]
+    parts[place] = text
+    Path(name).write_text("\n".join(parts), encoding="utf-8")
+
+
+def test_the_tutorial_prints_what_it_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    out = ""
+    for language, text, mark in blocks((ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")):
+        if language == "python":
+            put(mark, text)
+        elif language == "sh":
+            (command,) = text.splitlines()
+            program, *arguments = shlex.split(command)[2:]
+            if program == "verify":
+                with pytest.raises(SystemExit):
+                    main([*arguments, "--workers", "1"] if arguments[0] == "run" else arguments)
+                out = capsys.readouterr().out
+            else:
+                done = subprocess.run(
+                    [sys.executable, "-m", program, *arguments], capture_output=True, text=True, check=False
+                )
+                out = done.stdout
+        else:
+            shown = iter(out.splitlines())
+            for line in text.splitlines():
+                assert any(line.rstrip() in other for other in shown), f"{line}\nis not, or not there, in\n{out}"
+
+
 EXAMPLES = [file for file in (ROOT / "verify").rglob("*.py") if ">>> " in file.read_text(encoding="utf-8")]
 
 
@@ -55,5 +101,5 @@ def test_files_and_commands_that_are_named_exist(page):
         assert list(ROOT.glob(name)), f"{page.name} names {name}"
     for target in re.findall(r"\]\(([^)#:]+?)\)", text):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
-    for command in re.findall(r"python -m verify (\w+)", text):
+    for command in re.findall(r"python -m verify (\w[\w-]*)", text):
         assert command in cli.commands, f"{page.name} names the command {command}"
