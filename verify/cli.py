@@ -1,7 +1,7 @@
 """The command line.
 
 Exit codes: 0 nothing violated; 1 something violated, or a control not rejected; 2 bad usage or input; 3 a check
-crashed or a module is broken.
+crashed or a module is broken; 130 interrupted, after what was done has been reported.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 EXIT_USAGE = 2
 EXIT_CRASH = 3
+EXIT_INTERRUPTED = 130
+COMPLETION = "_VERIFY_COMPLETE"
 # The Gram matrix of a data set and its factors grow with the square of its samples.
 MAX_SAMPLES = 2000
 _SIGNS = {
@@ -44,12 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if not given or (given[0].startswith("-") and given[0] not in ("--help", "-h", "--version")):
         given.insert(0, "run")
     try:
-        code = cli.main(given, prog_name="python -m verify", standalone_mode=False)
+        # A shell completes the words after `verify`; it cannot for those after `python -m verify`.
+        name = "verify" if COMPLETION in os.environ else "python -m verify"
+        code = cli.main(given, prog_name=name, complete_var=COMPLETION, standalone_mode=False)
     except (InputError, click.ClickException) as error:
         message = error.format_message() if isinstance(error, click.ClickException) else str(error)
         _fail(message, EXIT_USAGE)
     except click.Abort:
-        _fail("interrupted; finished chunks are kept, go on with --resume", 130)
+        _fail("interrupted; finished chunks are kept, go on with --resume", EXIT_INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has gone; Python would complain again while closing it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -84,7 +88,19 @@ def cli() -> None:
       python -m verify run 'definition-*' --workers 2 --out /tmp/run
       python -m verify run --data digits.npz
       python -m verify show theorem-6
+      python -m verify new my-lemma
     """
+
+
+def _identifiers(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """The ids that a shell offers."""
+    from verify.registry import discover
+
+    try:
+        found = discover(context.params.get("folders") or ()).statements
+    except InputError:
+        return []
+    return [name for name in found if name.startswith(begun)]
 
 
 def _folders(function: Any) -> Any:
@@ -98,7 +114,7 @@ def _folders(function: Any) -> Any:
 
 
 @cli.command("run")
-@click.argument("patterns", nargs=-1, metavar="[ID]...")
+@click.argument("patterns", nargs=-1, metavar="[ID]...", shell_complete=_identifiers)
 @click.option(
     "--budget",
     default="1x",
@@ -121,6 +137,7 @@ def _folders(function: Any) -> Any:
 @click.option("--data", default=None, metavar="FILE.npz", help="Your own X (samples × features) and y (0 or 1).")
 @click.option("--no-report", is_flag=True, help="Write results.json only.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON, and no progress.")
 @_folders
 def run_command(
     patterns: tuple[str, ...],
@@ -139,9 +156,23 @@ def run_command(
     data: str | None,
     no_report: bool,
     quiet: bool,
+    as_json: bool,
     folders: tuple[str, ...],
 ) -> int:
-    """Run statements (all, or those whose ID or pattern is given) and write the report."""
+    r"""Run statements (all, or those whose ID or pattern is given) and write the report.
+
+    Ctrl-C ends a run early and still writes the report of what is done; --resume goes on from there.
+
+    Exit codes: 0 nothing violated; 1 something is, or a control was not rejected; 2 bad usage or input; 3 a check
+    crashed or a module is broken; 130 interrupted.
+
+    \b
+    Examples:
+      python -m verify run theorem-6 f10 --budget 4x --seed 7
+      python -m verify run 'definition-*' --budget 30s --quiet --out /tmp/run
+      python -m verify run --out /tmp/run --resume
+      python -m verify run my-lemma --path statements --json
+    """
     from verify.data import load
     from verify.pools import cores, parse_workers
     from verify.run import draw_part, run
@@ -149,6 +180,8 @@ def run_command(
 
     if resume and out is None:
         raise InputError("--resume needs --out DIR, the folder of the run to go on with")
+    if as_json and part is not None:
+        raise InputError("--json prints verdicts, and a part of a run has none; leave out --json or --part")
     chosen = None if part is None else Part.parse(part)
     settings = Settings(
         seed=seed,
@@ -168,11 +201,36 @@ def run_command(
         with _progress(quiet) as progress:
             drawn = draw_part(patterns, settings, folder, chosen, resume=resume, progress=progress)
         return _part(drawn, quiet)
-    with _progress(quiet) as progress:
+    with _progress(quiet or as_json) as progress:
         finished = run(patterns, settings, folder, resume=resume, report=not no_report, progress=progress)
-    if not quiet:
+    if as_json:
+        click.echo(json.dumps(_summary(finished.results, finished.files), indent=1, ensure_ascii=False))
+    elif not quiet:
         _board(finished.results, finished.files)
-    return int(finished.results["summary"]["exit_code"])
+    return EXIT_INTERRUPTED if finished.results["run"]["interrupted"] else int(finished.results["summary"]["exit_code"])
+
+
+def _summary(results: dict[str, Any], files: Sequence[Path]) -> dict[str, Any]:
+    """What `_board` shows, as JSON-ready data; results.json has the rest."""
+    statements = [
+        {"id": row["id"], "verdict": row["verdict"], "controls": _rejected(row)} for row in results["statements"]
+    ]
+    return {
+        "summary": results["summary"],
+        "capped": results["run"]["capped"],
+        "interrupted": results["run"]["interrupted"],
+        "statements": statements,
+        "broken_modules": results["broken_modules"],
+        "seconds": results["times"]["seconds"],
+        "files": [str(file) for file in files],
+    }
+
+
+def _rejected(statement: dict[str, Any]) -> dict[str, int]:
+    """How many controls of a statement were looked at, and how many of them rejected."""
+    controls = [control for check in statement["checks"] for control in check["controls"]]
+    looked = [control for control in controls if control["looked_at"]]
+    return {"looked_at": len(looked), "rejected": sum(control["rejected"] for control in looked)}
 
 
 def _part(drawn: Drawn, quiet: bool) -> int:
@@ -182,7 +240,7 @@ def _part(drawn: Drawn, quiet: bool) -> int:
         _say(f"{drawn.chunks} chunks{ended}; {drawn.ledger}")
     for place, text in drawn.errors.items():
         _say(f"verify: {place}: {text}", err=True)
-    return EXIT_CRASH if drawn.errors else 0
+    return EXIT_CRASH if drawn.errors else EXIT_INTERRUPTED if drawn.interrupted else 0
 
 
 @cli.command("merge")
@@ -207,7 +265,13 @@ def merge_command(out: Path, sources: tuple[Path, ...]) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_folders
 def list_command(as_json: bool, folders: tuple[str, ...]) -> int:
-    """List the statements."""
+    r"""List the statements.
+
+    \b
+    Examples:
+      python -m verify list
+      python -m verify list --path statements --json
+    """
     from verify.listing import listing
 
     found = listing(folders)
@@ -224,10 +288,16 @@ def list_command(as_json: bool, folders: tuple[str, ...]) -> int:
 
 
 @cli.command("show")
-@click.argument("identifier", metavar="ID")
+@click.argument("identifier", metavar="ID", shell_complete=_identifiers)
 @_folders
 def show_command(identifier: str, folders: tuple[str, ...]) -> int:
-    """Show one statement: claim, assumptions, derivation, checks, controls."""
+    r"""Show one statement: claim, assumptions, derivation, checks, controls.
+
+    \b
+    Examples:
+      python -m verify show theorem-6
+      python -m verify show my-lemma --path statements
+    """
     import sympy as sp
 
     from verify.registry import discover
@@ -300,7 +370,7 @@ def volumes_command(data: str, workers: str | None, as_json: bool, **options: An
 
 
 @cli.command("map")
-@click.argument("identifier", metavar="ID")
+@click.argument("identifier", metavar="ID", shell_complete=_identifiers)
 @click.option("--size", "sizes", multiple=True, type=int, help="Number of samples N. May be repeated.")
 @click.option("--row", "rows", multiple=True, type=float, help="A value of the other axis. May be repeated.")
 @click.option("--aspect", "aspects", multiple=True, type=float, help="d1 / d0. May be repeated.  [default: 1]")
@@ -391,7 +461,12 @@ def certify_command(weights: str, data: str, bias: str, threshold: float, as_jso
 @cli.command("report")
 @click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
 def report_command(folder: Path) -> int:
-    """Write report.html and report.pdf anew from the results.json in RUN."""
+    r"""Write report.html and report.pdf anew from the results.json in RUN.
+
+    \b
+    Example:
+      python -m verify report reports/2026-11-21T120000
+    """
     from verify import results
     from verify.report import write_reports
     from verify.run import RESULTS
@@ -508,26 +583,28 @@ def check_module_command(file: Path, budget: str, seed: int, as_json: bool) -> i
 
 
 @cli.command("doctor")
-def doctor_command() -> int:
-    """Say what this machine offers: versions, cores, BLAS, GPU."""
-    from threadpoolctl import threadpool_info
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor_command(as_json: bool) -> int:
+    r"""Say what this machine offers: versions, cores, BLAS, GPU, Numba, Dask; what is missing, and how to get it.
 
-    from verify.backends import get_backend
-    from verify.pools import cores
-    from verify.results import environment
+    Nothing that is missing here is needed: it makes runs faster, or spreads them.
 
-    facts = environment()
-    _say(f"python     {facts['python']} on {facts['platform']}")
-    for name, found in facts["packages"].items():
-        _say(f"{name:<10} {found or 'not installed'}")
-    _say(f"cores      {cores()}")
-    for pool in threadpool_info():
-        _say(f"{pool['user_api']:<10} {pool['internal_api']} {pool.get('version') or ''}".rstrip())
-    try:
-        get_backend("cupy")
-        _say("gpu        available")
-    except InputError as error:
-        _say(f"gpu        {error}")
+    \b
+    Examples:
+      python -m verify doctor
+      python -m verify doctor --json
+    """
+    from verify.doctor import examine
+
+    facts = examine()
+    if as_json:
+        click.echo(json.dumps([fact.to_dict() for fact in facts], indent=1, ensure_ascii=False))
+        return 0
+    width = max(len(fact.name) for fact in facts)
+    for fact in facts:
+        _say(f"{fact.name:<{width}}  {fact.found}")
+        if fact.remedy:
+            _say(f"{'':<{width}}  → {fact.remedy}")
     return 0
 
 
@@ -580,14 +657,9 @@ def _board(results: dict[str, Any], files: Sequence[Path]) -> None:
         sign, colour = _SIGNS[verdict["outcome"]]
         words = " · ".join(part for part in (verdict["outcome"], verdict["evidence"]) if part)
         words += f", {verdict['leaning']}" if verdict["leaning"] else ""
-        controls = [control for check in row["checks"] for control in check["controls"]]
-        looked = [control for control in controls if control["looked_at"]]
-        rejected = sum(control["rejected"] for control in looked)
-        tail = f"controls {rejected}/{len(looked)}" if looked else ""
-        # click drops the colour where the output is no terminal; NO_COLOR asks for the same.
-        head = click.style(
-            plain(f"{sign} {row['id']:<{width}}  {words:<32}"), fg=None if "NO_COLOR" in os.environ else colour
-        )
+        controls = _rejected(row)
+        tail = f"controls {controls['rejected']}/{controls['looked_at']}" if controls["looked_at"] else ""
+        head = _styled(plain(f"{sign} {row['id']:<{width}}  {words:<32}"), fg=colour)
         click.echo(f"{head}  {tail}")
         if verdict["outcome"] in ("violated", "error"):
             _say(f"    {verdict['text']}")
@@ -609,4 +681,9 @@ def _calibration(results: dict[str, Any]) -> None:
     found = calibration(results)
     alarming = found["state"] in ("failed", "undecided")
     line = plain(f"calibration {found['state']}" + (f": {found['text']}" if alarming else ""))
-    click.echo(click.style(line, fg="red", bold=True) if alarming and "NO_COLOR" not in os.environ else line)
+    click.echo(_styled(line, fg="red", bold=True) if alarming else line)
+
+
+def _styled(text: str, **style: Any) -> str:
+    """Click drops styles where the output is no terminal; NO_COLOR, if it is not empty, asks for the same."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, **style)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from verify.errors import InputError
@@ -25,10 +28,38 @@ class SerialExecutor(Executor):
         return future
 
 
+class Processes(ProcessPoolExecutor):
+    """Processes that end when they are let go of, or when their parent ends, whatever they are at.
+
+    They are spawned, not forked: libraries with threads of their own do not survive a fork. Ctrl-C in a terminal
+    reaches a whole group of processes; it is for the parent alone, so these have the signal blocked from their start.
+    """
+
+    def __init__(self, workers: int, initializer: Callable[..., None], arguments: Sequence[Any]) -> None:
+        context = multiprocessing.get_context("spawn")
+        watched, self._held = context.Pipe(duplex=False)
+        super().__init__(
+            workers, mp_context=context, initializer=_start, initargs=(watched, initializer, tuple(arguments))
+        )
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Hand over a task; a process that is started for it inherits the mask of signals."""
+        if sys.platform == "win32":
+            return super().submit(fn, *args, **kwargs)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(fn, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """As for any executor; without `wait` the processes end at once."""
+        super().shutdown(wait, cancel_futures=cancel_futures)
+        self._held.close()
+
+
 def make_executor(workers: int, initializer: Callable[..., None], arguments: Sequence[Any]) -> Executor:
     """An executor with `workers` processes; one worker is this process itself.
-
-    Processes are spawned, not forked: libraries with threads of their own do not survive a fork.
 
     Raises:
         InputError: if `workers` is not positive.
@@ -38,18 +69,16 @@ def make_executor(workers: int, initializer: Callable[..., None], arguments: Seq
     if workers == 1:
         initializer(*arguments)
         return SerialExecutor()
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(initializer, arguments))
+    return Processes(workers, initializer, arguments)
 
 
-def _start(initializer: Callable[..., None], arguments: Sequence[Any]) -> None:
+def _start(watched: Connection, initializer: Callable[..., None], arguments: Sequence[Any]) -> None:
     """Begin a worker process: one whose parent was killed would wait for work for ever, so it ends with it."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(watched,), daemon=True).start()
     initializer(*arguments)
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _end_with_parent(watched: Connection) -> None:
+    """The other end of the pipe is closed by the parent, or with it."""
+    wait([watched])
+    os._exit(1)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 
-from verify.cli import main
+from verify.cli import cli, main
 
 
 def call(capsys, *arguments):
@@ -113,6 +115,7 @@ BAD = {
     "no such path": (["run", "--path", "nowhere"], "--path nowhere is not a folder"),
     "resume of nothing": (["run", "f10", "--resume"], "--resume needs --out"),
     "no such run": (["report", "nowhere"], "give the folder of a finished run"),
+    "json of a part": (["run", "f10", "--json", "--part", "1/2", "--out", "x"], "a part of a run has none"),
     "show unknown": (["show", "theorm-6"], "did you mean theorem-6"),
 }
 
@@ -229,3 +232,118 @@ def test_output_has_no_colour_in_a_file(toy, tmp_path):
         [*command, "--workers", "1", "--no-report"], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert "\x1b" not in process.stdout + process.stderr
+
+
+def environment(**changes):
+    return {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | changes
+
+
+def test_colour_on_a_terminal_and_none_with_no_color(toy, tmp_path):
+    import pty
+
+    def shown(**changes):
+        command = [sys.executable, "-m", "verify", "run", "coin", "--path", toy(), "--out", str(tmp_path / "r")]
+        reader, writer = pty.openpty()
+        options = ["--workers", "1", "--no-report"]
+        with subprocess.Popen([*command, *options], stdout=writer, stderr=subprocess.DEVNULL, env=changes) as process:
+            os.close(writer)
+            text = b""
+            while process.poll() is None or text[-1:] != b"\n":
+                try:
+                    text += os.read(reader, 4096)
+                except OSError:  # the other end was closed
+                    break
+        os.close(reader)
+        return text
+
+    assert b"\x1b[32m" in shown(**environment(TERM="xterm"))
+    assert b"\x1b" not in shown(**environment(TERM="xterm", NO_COLOR="1"))
+
+
+def test_a_run_in_json_is_what_the_screen_says(capsys, toy, tmp_path):
+    arguments = ("run", "coin", "--path", toy(), "--out", tmp_path / "r", "--workers", 1, "--no-report")
+    code, out, err = call(capsys, *arguments, "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    (coin,) = found["statements"]
+    assert (coin["id"], coin["verdict"]["outcome"]) == ("coin", "holds")
+    assert coin["controls"] == {"looked_at": 1, "rejected": 1}
+    assert found["files"] == [str(tmp_path / "r" / "results.json")]
+    assert call(capsys, *arguments, "--quiet") == (0, "", "")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_interrupt_writes_the_report_of_what_is_done(toy, tmp_path, workers):
+    sign = tmp_path / "begun"
+    folder = toy("coin")
+    toy("slow", body=f"open({str(sign)!r}, 'w').close(); time.sleep(60)", uses="('coin',)")
+    out = tmp_path / "r"
+    command = [sys.executable, "-m", "verify", "run", "coin", "slow", "--path", folder, "--out", str(out)]
+    # A group of its own, as a terminal has one: the interrupt reaches the workers too.
+    with subprocess.Popen(
+        [*command, "--workers", workers], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
+    ) as process:
+        limit = time.monotonic() + 60
+        while not sign.exists() and process.poll() is None and time.monotonic() < limit:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        shown, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in complaints
+    assert "Interrupted: what was finished is reported; go on with --resume." in shown
+    results = json.loads((out / "results.json").read_text())
+    assert results["run"]["interrupted"]
+    outcomes = {item["id"]: item["verdict"]["outcome"] for item in results["statements"]}
+    assert outcomes["slow"] == "not applicable"
+    if workers == "1":
+        assert outcomes["coin"] == "holds"
+    assert (out / "report.html").stat().st_size > 10_000
+    assert (out / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_every_command_has_help_with_an_example(capsys, name):
+    code, out, _ = call(capsys, name, "--help")
+    assert code == 0
+    assert f"python -m verify {name} " in out.partition("Usage:")[2].partition("\n")[2] or name == "merge"
+    assert len(cli.commands[name].help.splitlines()[0]) < 130
+
+
+def test_a_shell_completes_commands_options_and_ids():
+    def completed(words):
+        asked = environment(_VERIFY_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(words.count(" ")))
+        command = [sys.executable, "-m", "verify"]
+        return subprocess.run(command, capture_output=True, text=True, env=asked, check=False).stdout.split()
+
+    assert completed("verify comp") == ["plain,compare"]
+    assert completed("verify run theorem-1") == ["plain,theorem-10"]
+    assert "plain,--budget" in completed("verify run --bu")
+    script = subprocess.run(
+        [sys.executable, "-m", "verify"],
+        capture_output=True,
+        text=True,
+        env=environment(_VERIFY_COMPLETE="zsh_source"),
+        check=False,
+    ).stdout
+    assert "#compdef verify" in script
+
+
+def test_doctor_says_what_is_there_and_how_to_get_what_is_not(capsys, monkeypatch):
+    from importlib.metadata import PackageNotFoundError
+
+    from verify import doctor
+
+    code, out, _ = call(capsys, "doctor", "--json")
+    facts = {fact["name"]: fact for fact in json.loads(out)}
+    assert code == 0
+    assert facts["numpy"]["found"] == np.__version__
+    assert {"python", "cores", "blas", "numba", "compiled loops", "gpu", "cluster"} <= facts.keys()
+    assert ("pip install" in facts["gpu"]["remedy"]) == facts["gpu"]["found"].startswith("none: the package")
+
+    def nowhere(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor, "version", nowhere)
+    code, out, _ = call(capsys, "doctor")
+    assert code == 0
+    assert "pip install 'verify[cluster]'" in out
