@@ -17,7 +17,7 @@ from verify.run import run
 from verify.runner import Settings
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
 
 
 def test_the_example_statement_holds_and_its_controls_are_rejected(tmp_path):

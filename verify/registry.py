@@ -52,7 +52,7 @@ class Registry:
             return self.statements[identifier]
         near = difflib.get_close_matches(identifier, self.statements, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "`python -m verify list` shows what there is"
-        raise InputError(f"unknown statement {identifier!r}; {hint}")
+        raise InputError(f"unknown statement {identifier!r}; {hint}{self._unusable()}")
 
     def select(self, patterns: Sequence[str]) -> list[Statement]:
         """The statements whose id is, or matches, one of the patterns; all where none is given.
@@ -67,11 +67,16 @@ class Registry:
             if any(sign in pattern for sign in "*?["):
                 matched = fnmatch.filter(self.statements, pattern)
                 if not matched:
-                    raise InputError(f"no statement matches {pattern!r}; `python -m verify list` shows what there is")
+                    hint = f"`python -m verify list` shows what there is{self._unusable()}"
+                    raise InputError(f"no statement matches {pattern!r}; {hint}")
                 chosen.update(matched)
             else:
                 chosen.add(self[pattern].id)
         return [statement for identifier, statement in self.statements.items() if identifier in chosen]
+
+    def _unusable(self) -> str:
+        """What to add where a statement is not there: its module may be one of those that could not be imported."""
+        return "".join(f"; {item.module} cannot be used: {item.reason}" for item in self.broken)
 
 
 def discover(folders: Sequence[str] = ()) -> Registry:

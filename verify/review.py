@@ -37,6 +37,7 @@ _REMEDIES = (
     ("has no points", "give it grid=(Point(...), ...), or paths for an asymptotic claim"),
     ("neither a step nor a check", "add a Check, and a Step for each link of the proof that SymPy can decide"),
     ("expected one SymPy expression", "write the bound with SymPy symbols, so that one object is shown and evaluated"),
+    ("No module named", "install it; if it is the package of this module itself: pip install -e FOLDER"),
     ("as it was", "make the mutant of this control differ from the claim"),
 )
 # So many points of a sampler are drawn twice.

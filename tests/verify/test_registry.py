@@ -71,6 +71,14 @@ def test_a_broken_module_is_reported_and_spares_the_others(toy, tmp_path, text, 
     assert reason in broken.reason
 
 
+def test_a_statement_that_is_not_there_may_be_in_a_broken_module(toy, tmp_path):
+    folder = toy()
+    (tmp_path / "modules" / "bad.py").write_text("import nothing_like_it")
+    for name in ("bad", "b*d"):
+        with pytest.raises(InputError, match=r"bad\.py cannot be used: ModuleNotFoundError"):
+            discover((folder,)).select([name])
+
+
 def test_two_modules_of_one_id_are_refused(toy, tmp_path):
     folder = toy()
     source = tmp_path / "modules" / "coin.py"

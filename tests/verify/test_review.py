@@ -53,7 +53,7 @@ FAULTS = {
     "id": ({"words": [('id="coin"', 'id="Coin 1"')]}, "got id 'Coin 1'", "mend this"),
     "no points": ({"words": [("grid=(Point(p=0.4), Point(p=0.4 / 2))", "grid=()")]}, "has no points", "give it grid="),
     "syntax": ({"body": "return ("}, "SyntaxError", "mend this"),
-    "import": ({"words": [("import time", "import nothing_like_it")]}, "(line 3)", "mend this"),
+    "import": ({"words": [("import time", "import nothing_like_it")]}, "(line 3)", "pip install -e"),
     "no statement": ({"words": [("STATEMENT =", "ANOTHER =")]}, "has no STATEMENT", "end the module with"),
     "unknown use": ({"uses": "('nobody',)"}, "uses nobody, which no module defines", "choose ids that exist"),
     "taken id": ({"words": [('id="coin"', 'id="f10"')]}, "both define the statement 'f10'", "one that is free"),
