@@ -32,12 +32,15 @@ def test_the_example_statement_holds_and_its_controls_are_rejected(tmp_path):
     assert [series["label"] for series in statement["pictures"][0]["drawing"]["series"]] == ["bound", "exact"]
 
 
-@pytest.mark.parametrize("name", ["volumes.md", "certify.md"])
-def test_the_example_of_a_page_prints_what_it_says(name, capsys):
+@pytest.mark.parametrize("name", ["volumes.md", "certify.md", "python.md"])
+def test_the_examples_of_a_page_print_what_they_say(name, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
     page = (ROOT / "docs" / name).read_text(encoding="utf-8")
-    code, shown = re.search(r"```python\n(.*?)```\s+```text\n(.*?)```", page, flags=re.S).groups()
-    exec(compile(code, f"docs/{name}", "exec"), {})
-    assert capsys.readouterr().out == shown
+    examples = re.findall(r"```python\n([^`]*?)```\s+```text\n(.*?)```", page, flags=re.S)
+    assert examples
+    for code, shown in examples:
+        exec(compile(code, f"docs/{name}", "exec"), {})
+        assert capsys.readouterr().out == shown
 
 
 def blocks(page):

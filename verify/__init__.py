@@ -26,14 +26,14 @@ __all__ = [
     "Volume",
     "Volumes",
     "__version__",
+    "all_statements",
     "certify",
     "statement",
-    "statements",
     "volumes",
 ]
 
 
-def statements(*folders: str) -> dict[str, Statement]:
+def all_statements(*folders: str) -> dict[str, Statement]:
     """All statements that can be found, by id.
 
     Args:

@@ -317,6 +317,38 @@ def number(value: float | None) -> float | str | None:
     return float(f"{value:.12g}")
 
 
+def table(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every point of every check as one flat dict, for `pandas.DataFrame(...)` and the like.
+
+    Columns are `statement`, `check`, `path` (LaTeX of a scaling, or None), the parameters by name, then `log_lower`,
+    `log_estimate`, `log_upper` and `log_bound` (natural logs as floats, `-inf` for zero, None where there is none),
+    the counts by name (`hits`, `trials`, ...), and `outcome`, `evidence`, `leaning`. A row has only the parameters and
+    counts of its own point.
+
+    Args:
+        results: what `read` returned, or `results` of a run.
+    """
+    rows = []
+    for statement in results["statements"]:
+        for check in statement["checks"]:
+            for point in check["points"]:
+                ends = point["estimate"] or dict.fromkeys(("log_lower", "log_estimate", "log_upper"))
+                logs = {**ends, "log_bound": point["log_bound"]}
+                verdict = point["verdict"]
+                rows.append(
+                    {
+                        "statement": statement["id"],
+                        "check": check["name"],
+                        "path": point["path"],
+                        **point["parameters"],
+                        **{name: None if value is None else float(value) for name, value in logs.items()},
+                        **point["counts"],
+                        **{name: verdict[name] for name in ("outcome", "evidence", "leaning")},
+                    }
+                )
+    return rows
+
+
 def write(results: dict[str, Any], path: Path) -> None:
     """Write the results so that the file is either whole or not there.
 

@@ -541,6 +541,11 @@ class Statement:
     def _repr_latex_(self) -> str:
         return f"${self.latex()}$"
 
+    def _repr_html_(self) -> str:
+        from verify.notebook import statement_html  # the typesetter is not needed to run a check
+
+        return statement_html(self)
+
 
 def _lies_in(value: Any, domain: sp.Set) -> bool:
     try:

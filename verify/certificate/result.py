@@ -197,6 +197,16 @@ class Certificate:
             "notes": list(self.notes),
         }
 
+    def rows(self) -> list[dict[str, str]]:
+        """One dict a verdict, `name`, `verdict` and `text`: `pandas.DataFrame(found.rows())`."""
+        verdicts: dict[str, Verdict] = {name: getattr(self, name) for name in VERDICTS}
+        return [{"name": name, "verdict": str(item), "text": item.text} for name, item in verdicts.items()]
+
+    def _repr_html_(self) -> str:
+        from verify.notebook import certificate_html  # the typesetter is not needed to certify
+
+        return certificate_html(self)
+
     def __repr__(self) -> str:
         """One page."""
         size = f"N = {self.N}, d0 = {self.d0}, d1 = {self.d1}, slope = {self.slope:g}"

@@ -81,9 +81,9 @@ class Volume:
         if self.log_lower == self.log_upper == -math.inf:
             return f"0 ({self.evidence})"
         if self.digits >= (3 if self.evidence is Evidence.EXACT else 6):
-            return f"{_power(self.log_estimate, min(self.digits, 10))} ({self.evidence})"
-        ends = f"[{_power(self.log_lower, 3)}, {_power(self.log_upper, 3)}]"
-        return f"{_power(self.log_estimate, 3)} in {ends} ({self.evidence})"
+            return f"{decimal(self.log_estimate, min(self.digits, 10))} ({self.evidence})"
+        ends = f"[{decimal(self.log_lower, 3)}, {decimal(self.log_upper, 3)}]"
+        return f"{decimal(self.log_estimate, 3)} in {ends} ({self.evidence})"
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,15 @@ class Volumes:
         volumes = {name: getattr(self, name).to_dict() for name in EVENTS}
         return {**volumes, "method": self.method, "reason": self.reason, "level": self.level, **self.facts}
 
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict an event, `to_dict` of its volume with its name: `pandas.DataFrame(found.rows())`."""
+        return [{"event": name, **getattr(self, name).to_dict()} for name in EVENTS]
+
+    def _repr_html_(self) -> str:
+        from verify.notebook import volumes_html  # the typesetter is not needed to compute a volume
+
+        return volumes_html(self)
+
     def __repr__(self) -> str:
         """One line an event, then what was used and why."""
         lines = [f"  {name:<11} {getattr(self, name)}" for name in EVENTS]
@@ -142,8 +151,8 @@ class Volumes:
         return "\n".join([head, *lines, *([f"  {self.reason}"] if self.reason else [])])
 
 
-def _power(log: float, digits: int) -> str:
-    """A natural log as a decimal number, also where a float cannot hold it."""
+def decimal(log: float, digits: int) -> str:
+    """The number with this natural log in decimals, also where a float cannot hold it."""
     if log == -math.inf:
         return "0"
     if log > -600:
