@@ -204,7 +204,7 @@ def run_command(
     with _progress(quiet or as_json) as progress:
         finished = run(patterns, settings, folder, resume=resume, report=not no_report, progress=progress)
     if as_json:
-        click.echo(json.dumps(_summary(finished.results, finished.files), indent=1, ensure_ascii=False))
+        click.echo(plain_json(_summary(finished.results, finished.files)))
     elif not quiet:
         _board(finished.results, finished.files)
     return EXIT_INTERRUPTED if finished.results["run"]["interrupted"] else int(finished.results["summary"]["exit_code"])
@@ -514,7 +514,7 @@ def compare_command(
         from verify.report.page import render
 
         replace(html, render("comparison.html.j2", comparison=found).encode())
-    click.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False) if as_json else str(found))
+    click.echo(plain_json(found.to_dict()) if as_json else str(found))
     return found.exit_code
 
 
@@ -574,7 +574,7 @@ def check_module_command(file: Path, budget: str, seed: int, as_json: bool) -> i
         gaps = review(file, seed=seed, budget=Budget.parse(budget), progress=progress)
     missing = [gap for gap in gaps if not gap.remark]
     if as_json:
-        click.echo(json.dumps([gap.to_dict() for gap in gaps], indent=1, ensure_ascii=False))
+        click.echo(plain_json([gap.to_dict() for gap in gaps]))
     else:
         found = f"{len(missing)} missing" if missing else "nothing is missing"
         remarks = len(gaps) - len(missing)
@@ -598,7 +598,7 @@ def doctor_command(as_json: bool) -> int:
 
     facts = examine()
     if as_json:
-        click.echo(json.dumps([fact.to_dict() for fact in facts], indent=1, ensure_ascii=False))
+        click.echo(plain_json([fact.to_dict() for fact in facts]))
         return 0
     width = max(len(fact.name) for fact in facts)
     for fact in facts:

@@ -218,9 +218,9 @@ def compare_files(before: Path, after: Path, slower: float = SLOWER, *, missing:
             ) from None
     (old_parts, old_settings, old_seconds), (new_parts, new_settings, new_seconds) = found
     settings = tuple(
-        (name, old_settings.get(name, "(none)"), new_settings.get(name, "(none)"))
+        (name, old_settings.get(name, "none"), new_settings.get(name, "none"))
         for name in dict.fromkeys([*old_settings, *new_settings])
-        if old_settings.get(name) != new_settings.get(name)
+        if old_settings.get(name, "none") != new_settings.get(name, "none")
     )
     changes = [*_differences(old_parts, new_parts, missing), *_slower(old_seconds, new_seconds, slower)]
     both = len(old_parts.keys() & new_parts.keys())
@@ -277,8 +277,14 @@ def _control(control: dict[str, Any]) -> Found:
 
 def _settings(run: dict[str, Any]) -> dict[str, str]:
     """What a run was asked for, and with which versions it ran."""
-    asked = {name: json.dumps(run["run"][name], ensure_ascii=False) for name in _SETTINGS}
-    return asked | {name: str(version) for name, version in run["environment"]["packages"].items()}
+    asked = {name: _setting(run["run"][name]) for name in _SETTINGS}
+    return asked | {name: _setting(version) for name, version in run["environment"]["packages"].items()}
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, dict):  # of a budget, or of a data set
+        return ", ".join(f"{name} {_setting(item)}" for name, item in value.items() if item is not None)
+    return "none" if value is None else plain(str(value))
 
 
 def _seconds(run: dict[str, Any]) -> dict[str, float]:

@@ -30,7 +30,7 @@ from verify.worker import plain_tally
 
 UNFINISHED = "TODO"
 """What `python -m verify new` leaves where an author has to write."""
-_GUIDE = "docs/adding-a-statement.md has a whole module"
+_GUIDE = "`python -m verify new ID` writes a whole module to compare with"
 _REMEDIES = (
     ("has no control", "add controls=(Control(...),): a mutant of the claim, the sampler or the reader that is false"),
     ("do not declare", "add a Variable with meaning and domain for each of them to variables=(...)"),
