@@ -106,3 +106,13 @@ def test_files_and_commands_that_are_named_exist(page):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
     for command in re.findall(r"python -m verify (\w[\w-]*)", text):
         assert command in cli.commands, f"{page.name} names the command {command}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_that_are_shown_can_be_given(page):
+    """Options and arguments of every command line in a block of code; words after two spaces explain it."""
+    for block in re.findall(r"```\w*\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.S):
+        for line in re.findall(r"^.*?\bpython -m verify (\S.*)$", block, flags=re.M):
+            name, *arguments = shlex.split(re.sub(r"[\[\]]", "", line.partition("  ")[0]))
+            if name in cli.commands:
+                cli.commands[name].make_context(name, arguments)

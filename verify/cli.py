@@ -546,7 +546,7 @@ def new_command(identifier: str, folder: Path) -> int:
         "Its claim is false on purpose. See it fail, put in your own, and ask what is missing:",
         f"  python -m verify run {identifier} --path {folder}",
         f"  python -m verify check-module {module}",
-        f"  python -m pytest {test}",
+        f"  python -m pytest {test}    (needs pytest)",
     ]
     click.echo("\n".join(lines))
     return 0

@@ -41,6 +41,7 @@ class Registry:
     statements: dict[str, Statement]
     modules: dict[str, str]
     broken: tuple[Broken, ...]
+    folders: tuple[str, ...] = ()
 
     def __getitem__(self, identifier: str) -> Statement:
         """The statement called `identifier`.
@@ -52,7 +53,7 @@ class Registry:
             return self.statements[identifier]
         near = difflib.get_close_matches(identifier, self.statements, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "`python -m verify list` shows what there is"
-        raise InputError(f"unknown statement {identifier!r}; {hint}{self._unusable()}")
+        raise InputError(f"unknown statement {identifier!r}; {hint}{self._elsewhere()}")
 
     def select(self, patterns: Sequence[str]) -> list[Statement]:
         """The statements whose id is, or matches, one of the patterns; all where none is given.
@@ -67,16 +68,17 @@ class Registry:
             if any(sign in pattern for sign in "*?["):
                 matched = fnmatch.filter(self.statements, pattern)
                 if not matched:
-                    hint = f"`python -m verify list` shows what there is{self._unusable()}"
+                    hint = f"`python -m verify list` shows what there is{self._elsewhere()}"
                     raise InputError(f"no statement matches {pattern!r}; {hint}")
                 chosen.update(matched)
             else:
                 chosen.add(self[pattern].id)
         return [statement for identifier, statement in self.statements.items() if identifier in chosen]
 
-    def _unusable(self) -> str:
-        """What to add where a statement is not there: its module may be one of those that could not be imported."""
-        return "".join(f"; {item.module} cannot be used: {item.reason}" for item in self.broken)
+    def _elsewhere(self) -> str:
+        """Where a statement may be that is not there: in a module that could not be imported, or in another folder."""
+        unusable = "".join(f"; {item.module} cannot be used: {item.reason}" for item in self.broken)
+        return unusable or ("" if self.folders else "; for modules of your own give --path DIR")
 
 
 def discover(folders: Sequence[str] = ()) -> Registry:
@@ -107,7 +109,7 @@ def discover(folders: Sequence[str] = ()) -> Registry:
     _check_uses(found, broken)
     # What the others rest on comes first, in every list and in every run; sorting keeps the order otherwise.
     ordered = sorted(found, key=lambda name: found[name].kind is not Kind.CALIBRATION)
-    return Registry({name: found[name] for name in ordered}, modules, tuple(broken))
+    return Registry({name: found[name] for name in ordered}, modules, tuple(broken), tuple(folders))
 
 
 def _check_uses(found: dict[str, Statement], broken: Sequence[Broken]) -> None:

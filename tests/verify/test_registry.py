@@ -49,7 +49,7 @@ def test_selection_keeps_the_order_of_reading():
 def test_an_unknown_id_names_the_nearest():
     with pytest.raises(InputError, match="did you mean theorem-10"):
         discover()["theorem-100"]
-    with pytest.raises(InputError, match="python -m verify list"):
+    with pytest.raises(InputError, match=r"python -m verify list.*; for modules of your own give --path DIR"):
         discover()["qqqqqq"]
 
 
