@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # `python -m verify --seed 7` means the default command.
     if not given or (given[0].startswith("-") and given[0] not in ("--help", "-h", "--version")):
         given.insert(0, "run")
+    kept = "; finished chunks are kept, go on with --resume" if given[0] == "run" else ""
     try:
         # A shell completes the words after `verify`; it cannot for those after `python -m verify`.
         name = "verify" if COMPLETION in os.environ else "python -m verify"
@@ -53,13 +54,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         message = error.format_message() if isinstance(error, click.ClickException) else str(error)
         _fail(message, EXIT_USAGE)
     except click.Abort:
-        _fail("interrupted; finished chunks are kept, go on with --resume", EXIT_INTERRUPTED)
+        _fail(f"interrupted{kept}", EXIT_INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has gone; Python would complain again while closing it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        _fail(f"{error}; finished chunks are kept, go on with --resume", EXIT_CRASH)
+        _fail(f"{error}{kept}", EXIT_CRASH)
     sys.exit(code if isinstance(code, int) else 0)
 
 

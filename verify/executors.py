@@ -57,6 +57,10 @@ class Processes(ProcessPoolExecutor):
         super().shutdown(wait, cancel_futures=cancel_futures)
         self._held.close()
 
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Wait for what is under way at the end of a context, but not where it ends by an exception, as of Ctrl-C."""
+        self.shutdown(wait=kind is None, cancel_futures=kind is not None)
+
 
 def make_executor(workers: int, initializer: Callable[..., None], arguments: Sequence[Any]) -> Executor:
     """An executor with `workers` processes; one worker is this process itself.

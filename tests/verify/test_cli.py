@@ -347,3 +347,15 @@ def test_doctor_says_what_is_there_and_how_to_get_what_is_not(capsys, monkeypatc
     code, out, _ = call(capsys, "doctor")
     assert code == 0
     assert "pip install 'verify[cluster]'" in out
+
+
+def test_other_commands_promise_no_resuming(capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    for module in ("registry", "run"):
+        monkeypatch.setattr(f"verify.{module}.discover", interrupted)
+    assert call(capsys, "list")[::2] == (130, "\nverify: interrupted\n")
+    code, _, err = call(capsys, "run", "f10")
+    assert code == 130
+    assert "go on with --resume" in err
