@@ -392,8 +392,10 @@ def _judged(
     needed = None
     if verdict.outcome is Outcome.UNDECIDED and not claim.relation.is_asymptotic and not universal:
         needed = factor_needed(interval, claim.relation, log_bound)
-    counts = estimate.counts()
-    return PointReport(site, verdict, log_bound, estimate, interval, counts, beside, status, universal, needed, level)
+    leading = log_bound_at(check.leading, site.point) if check.leading is not None else log_bound
+    return PointReport(
+        site, verdict, log_bound, estimate, interval, estimate.counts(), beside, status, universal, needed, level, leading
+    )  # fmt: skip
 
 
 def _status(assumption: Assumption, site: Site, plan: Plan) -> bool | None:
@@ -409,17 +411,13 @@ def _exponents(report: CheckReport, reports: Sequence[CheckReport]) -> tuple[Exp
     """
     if not report.claim.relation.is_asymptotic:
         return ()
-    leading = report.check.leading or report.claim
     sources = [report, *(other for other in reports if other.check.name == report.check.extends)]
     found = []
     for scaling in dict.fromkeys(point.site.scaling for point in report.points if point.site.scaling is not None):
         by_size: dict[float, tuple[Interval, float]] = {}
         for point in (point for source in sources for point in source.points if point.site.scaling == scaling):
-            seen, parameters = point.interval, point.site.point
-            if seen is None or "N" not in parameters:
-                continue
-            log_bound = leading.log_bound(**parameters)
-            if not usable(seen, log_bound):
+            seen, log_bound, parameters = point.interval, point.log_leading, point.site.point
+            if seen is None or log_bound is None or "N" not in parameters or not usable(seen, log_bound):
                 continue
             size = parameters.real("N")
             width = seen.upper - seen.lower

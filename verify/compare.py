@@ -16,8 +16,8 @@ from typing import Any
 
 from verify import results
 from verify.errors import InputError
+from verify.plain import plain
 from verify.report import numbers, words
-from verify.report.view import plain
 from verify.run import RESULTS
 from verify.verdicts import Leaning, Outcome
 

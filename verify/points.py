@@ -23,6 +23,7 @@ class PointReport:
 
     `interval` is that of `estimate` at the level `level`, the share of this comparison in the level of the run.
     `needed` is how many times the sample a decision is likely to take, where a point is undecided for want of samples.
+    `log_leading` is the bound that an exponent is estimated against, where the check has another one for that.
     """
 
     site: Site
@@ -36,6 +37,7 @@ class PointReport:
     universal: bool = False
     needed: float | None = None
     level: float = 1.0
+    log_leading: float | None = None
 
 
 @lru_cache(maxsize=4096)

@@ -17,9 +17,9 @@ from typing import Any
 
 from verify.backends import Backend, get_backend
 from verify.errors import InputError
+from verify.plain import plain
 from verify.registry import discover, load_file
 from verify.report import numbers
-from verify.report.view import plain
 from verify.run import run
 from verify.runner import Budget, Progress, Settings, sites
 from verify.sampling import Draw, Tally, merge, stream

@@ -353,8 +353,8 @@ def test_other_commands_promise_no_resuming(capsys, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    for module in ("registry", "run"):
-        monkeypatch.setattr(f"verify.{module}.discover", interrupted)
+    monkeypatch.setattr("verify.listing.listing", interrupted)
+    monkeypatch.setattr("verify.run.discover", interrupted)
     assert call(capsys, "list")[::2] == (130, "\nverify: interrupted\n")
     code, _, err = call(capsys, "run", "f10")
     assert code == 130

@@ -75,3 +75,16 @@ def test_a_factor_that_does_not_grow_is_left_out_by_a_leading_term(tmp_path):
 def test_a_claim_at_every_size_has_no_exponent(toy, tmp_path):
     results = run(["coin"], Settings(folders=(toy(),)), tmp_path / "out", report=False).results
     assert results["statements"][0]["checks"][0]["exponents"] == []
+
+
+def test_a_leading_term_that_cannot_be_evaluated_is_an_error_of_its_points(tmp_path):
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    wrong = ', leading=Claim(sp.Symbol("V"), Relation.ASYMPTOTICALLY_AT_MOST, sp.exp(-sp.Symbol("m")))'
+    (folder / "law.py").write_text(MODULE.format(power=0.5, claim="None", leading=wrong))
+    results = run(["law"], Settings(folders=(str(folder),)), tmp_path / "out", report=False).results
+    small, large = results["statements"][0]["checks"]
+    assert small["verdict"]["outcome"] != "error"
+    assert {point["verdict"]["outcome"] for point in large["points"]} == {"error"}
+    assert "needs a value for m" in large["points"][0]["verdict"]["text"]
+    assert results["summary"]["exit_code"] == 3
