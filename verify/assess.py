@@ -392,10 +392,20 @@ def _judged(
     needed = None
     if verdict.outcome is Outcome.UNDECIDED and not claim.relation.is_asymptotic and not universal:
         needed = factor_needed(interval, claim.relation, log_bound)
-    leading = log_bound_at(check.leading, site.point) if check.leading is not None else log_bound
     return PointReport(
-        site, verdict, log_bound, estimate, interval, estimate.counts(), beside, status, universal, needed, level, leading
-    )  # fmt: skip
+        site,
+        verdict,
+        log_bound,
+        estimate,
+        interval,
+        estimate.counts(),
+        beside,
+        status,
+        universal,
+        needed,
+        level,
+        log_bound if check.leading is None else log_bound_at(check.leading, site.point),
+    )
 
 
 def _status(assumption: Assumption, site: Site, plan: Plan) -> bool | None:
