@@ -3,4 +3,4 @@
 `READING_ORDER` puts the rooms, and in each room the modules, in the order of their source.
 """
 
-READING_ORDER = ("paper", "finite")
+READING_ORDER = ("paper", "finite", "experiments")

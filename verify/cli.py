@@ -459,6 +459,72 @@ def certify_command(weights: str, data: str, bias: str, threshold: float, as_jso
     return 0
 
 
+@cli.command("experiment")
+@click.argument("identifier", metavar="ID")
+@click.option("--profile", default=None, metavar="NAME", help="Size of it; an unknown NAME lists them.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of everything random.")
+@click.option("--backend", default="auto", show_default=True, help="auto, numpy or cupy.")
+@click.option("--data-dir", default=None, metavar="DIR", type=click.Path(path_type=Path), help="Folder of data sets.")
+@click.option(
+    "--out", default=None, metavar="DIR", type=click.Path(path_type=Path), help="Keep results and checkpoints."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--quiet", is_flag=True, help="Print no progress.")
+@_folders
+def experiment_command(
+    identifier: str,
+    profile: str | None,
+    seed: int,
+    backend: str,
+    data_dir: Path | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+    folders: tuple[str, ...],
+) -> int:
+    r"""Do an experiment of section 5 at length and print its tables.
+
+    With --out, long trainings write checkpoints there, and the same command goes on from them.
+
+    \b
+    Examples:
+      python -m verify experiment figure-5-1 --profile full
+      python -m verify experiment table-1 --data-dir ~/data --out table-1
+    """
+    import numpy as np
+
+    from verify.backends import get_backend
+    from verify.experiments import Record, Setup
+    from verify.registry import discover
+
+    experiment = discover(folders)[identifier].experiment
+    if experiment is None:
+        known = [name for name, item in discover(folders).statements.items() if item.experiment is not None]
+        raise InputError(f"{identifier} has no experiment; expected one of {', '.join(known)}")
+    if data_dir is not None and not data_dir.is_dir():
+        raise InputError(f"--data-dir {data_dir} is not a folder")
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    chosen = profile or next(iter(experiment.profiles))
+    begun = time.monotonic()
+
+    def tell(line: str) -> None:
+        if not quiet:
+            click.echo(f"{time.monotonic() - begun:7.1f} s  {line}", err=True)
+
+    place = get_backend(backend)
+    tables = experiment.execute(Setup(chosen, seed, place, data_dir, out, tell))
+    data = "" if data_dir is None else " --data-dir DIR"
+    command = f"python -m verify experiment {identifier} --profile {chosen} --seed {seed}{data}"
+    facts = {"numpy": np.__version__, "backend": place.name}
+    record = Record(command, facts, time.monotonic() - begun, tables)
+    if out is not None:
+        (out / "results.json").write_text(record.json(), encoding="utf-8")
+        (out / "results.md").write_text(record.markdown(), encoding="utf-8")
+    click.echo(record.json() if as_json else record.markdown().rstrip())
+    return 0
+
+
 @cli.command("report")
 @click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
 def report_command(folder: Path) -> int:

@@ -27,6 +27,7 @@ from verify.typesetting import latex
 
 if TYPE_CHECKING:
     from verify.data import Dataset
+    from verify.experiments import Experiment
     from verify.sampling import Draw, Tally
     from verify.statistics.intervals import Interval
 
@@ -452,6 +453,8 @@ class DefectiveStatement(ValueError):
 class Statement:
     """A definition, lemma, theorem, corollary, bound or experiment, with everything needed to check it.
 
+    An `experiment` is what can be done at length besides the checks, outside a run; no verdict rests on it.
+
     Raises:
         DefectiveStatement: at construction, where a part is missing or inconsistent.
     """
@@ -471,6 +474,7 @@ class Statement:
     findings: tuple[Finding, ...] = ()
     pictures: tuple[Picture, ...] = ()
     survey: Survey | None = None
+    experiment: Experiment | None = None
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
