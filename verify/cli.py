@@ -492,6 +492,7 @@ def experiment_command(
       python -m verify experiment table-1 --data-dir ~/data --out table-1
     """
     import numpy as np
+    from threadpoolctl import threadpool_limits
 
     from verify.backends import get_backend
     from verify.experiments import Record, Setup
@@ -513,7 +514,9 @@ def experiment_command(
             click.echo(f"{time.monotonic() - begun:7.1f} s  {line}", err=True)
 
     place = get_backend(backend)
-    tables = experiment.execute(Setup(chosen, seed, place, data_dir, out, tell))
+    # One thread, as in the workers: the rounding of a product must not depend on how many there are.
+    with threadpool_limits(1):
+        tables = experiment.execute(Setup(chosen, seed, place, data_dir, out, tell))
     data = "" if data_dir is None else " --data-dir DIR"
     command = f"python -m verify experiment {identifier} --profile {chosen} --seed {seed}{data}"
     facts = {"numpy": np.__version__, "backend": place.name}

@@ -168,10 +168,9 @@ def _at_length(setup: Setup) -> tuple[Table, ...]:
     )  # fmt: skip
     text = (
         f"Each cell with three numbers has the least, the median and the largest of {REPETITIONS} runs. "
-        f"{profile.epochs} epochs of Adam with step {STEP:g}, and as many with steps from {STEP:g} down to {LAST_STEP:g}; "
-        "ρ = 0. The sine is that of the angle between a neuron and the nearest boundary, the way is relative to the "
-        "neuron's length and proved; the differentiable local minimum (DLM) lies in the same region as it is shorter than "
-        "the way to each boundary."
+        f"{profile.epochs} epochs of Adam with step {STEP:g}, and as many with steps down to {LAST_STEP:g}; ρ = 0. The "
+        "sine is that of the angle between a neuron and the nearest boundary. The way is relative to the neuron's "
+        "length; it is proved, and too short to leave the region of the differentiable local minimum (DLM)."
     )
     return (Table("Where training ends (Figure 5.2)", columns, tuple(rows), (text,)),)
 
@@ -229,7 +228,8 @@ STATEMENT = Statement(
             "margins",
             "Distance to the boundary and final error",
             "One point a run, 30 of each width: N = ⌊d²/5⌋, ReLU, 500 epochs of Adam and 500 with decreasing steps. "
-            "The smallest |w·x| is many orders of magnitude above the roots of the errors.",
+            "Most errors are what rounding leaves, and the smallest |w·x| is many orders of magnitude above their "
+            "roots. A run that ends at a minimum with an error, or is on its way to a boundary, stands apart.",
             figure,
         ),
     ),

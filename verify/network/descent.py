@@ -9,7 +9,7 @@ same weights, also where a run was stopped and went on from its checkpoint.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -292,7 +292,9 @@ def descend(
     if checkpoint is not None and checkpoint.exists():
         state = _restored(checkpoint, identity, state)
     state = _moved(state, backend.asarray)
-    inputs, labels = backend.asarray(X), backend.asarray(y)
+    # Mini-batches are gathered sample by sample, which is much quicker where a sample lies in one piece.
+    inputs = backend.xp.matrix_transpose(backend.asarray(np.ascontiguousarray(np.swapaxes(X, -1, -2))))
+    labels = backend.asarray(y)
     saved = state.epoch
     while state.epoch < recipe.epochs:
         state, seen = _epoch(state, inputs, labels, recipe, slope, seed, threshold, backend, watch is not None)
@@ -322,16 +324,9 @@ def _epoch(
     """One epoch, and what it looked like."""
     xp, samples = backend.xp, X.shape[-1]
     step = recipe.step(state.epoch)
-    parts = [(X, y)]
-    if recipe.batch is not None and recipe.batch < samples:
-        # Keyed by the epoch, so that a training that goes on from a checkpoint sees the same batches.
-        order = np.random.default_rng([seed, state.epoch]).permutation(samples)
-        cuts = range(0, samples, recipe.batch)
-        chosen = [backend.asarray(order[cut : cut + recipe.batch]) for cut in cuts]
-        parts = [(xp.take(X, some, axis=X.ndim - 1), xp.take(y, some, axis=y.ndim - 1)) for some in chosen]
     squares: Array = 0.0
     wrong: Array = 0.0
-    for inputs, labels in parts:
+    for inputs, labels in _batches(X, y, recipe, seed, state.epoch, backend):
         found, out = gradient(state.network, inputs, labels, slope)
         if watched:
             squares = squares + xp.sum((out - labels) ** 2, axis=-1)
@@ -341,6 +336,22 @@ def _epoch(
     if not watched:
         return state, None
     return state, Seen(state.epoch, step, backend.to_numpy(squares) / samples, backend.to_numpy(wrong) / samples)
+
+
+def _batches(
+    X: Array, y: Array, recipe: Recipe, seed: int, epoch: int, backend: Backend
+) -> Iterator[tuple[Array, Array]]:
+    """The mini-batches of an epoch, all samples at once where there are none."""
+    xp, samples = backend.xp, X.shape[-1]
+    if recipe.batch is None or recipe.batch >= samples:
+        yield X, y
+        return
+    # Keyed by the epoch, so that a training that goes on from a checkpoint sees the same batches.
+    order = np.random.default_rng([seed, epoch]).permutation(samples)
+    rows = xp.matrix_transpose(X)
+    for cut in range(0, samples, recipe.batch):
+        some = backend.asarray(order[cut : cut + recipe.batch])
+        yield xp.matrix_transpose(xp.take(rows, some, axis=X.ndim - 2)), xp.take(y, some, axis=y.ndim - 1)
 
 
 def _updated(state: State, found: Network, recipe: Recipe, step: float, xp: Any) -> State:
