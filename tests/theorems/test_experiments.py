@@ -1,0 +1,124 @@
+"""The experiments of section 5: what is drawn, how the transition is located, and what is refused."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from theorems.experiments import figure_5_1, figure_5_2, table_1
+from theorems.experiments.figure_5_1 import Spot, transition
+from theorems.experiments.runs import gaussian_runs
+from verify.backends import get_backend
+from verify.cli import main
+from verify.datasets import Images
+from verify.experiments import Setup
+from verify.network.descent import Phase, Recipe
+
+
+def quiet(line):
+    """Takes progress and says nothing."""
+
+
+def test_runs_are_the_same_for_the_same_seed_and_only_then():
+    recipe = Recipe((Phase.constant(3, 0.01),))
+    one, same, other = (gaussian_runs(np.random.default_rng(seed), 2, 4, 2, 9, recipe) for seed in (1, 1, 2))
+    assert (one.mse == same.mse).all()
+    assert (one.mse != other.mse).all()
+    assert set(np.unique(one.y)) == {-1.0, 1.0}
+
+
+def test_errors_of_runs_are_counted_sample_by_sample():
+    runs = gaussian_runs(np.random.default_rng(3), 2, 3, 1, 7, None)
+    for k in range(2):
+        W, z = runs.network.hidden[0][k], runs.network.z[k]
+        out = [sum(b * max(float(w @ x), 0.0) for w, b in zip(W, z, strict=True)) for x in runs.X[k].T]
+        wrong = sum((value > 0) != (label > 0) for value, label in zip(out, runs.y[k], strict=True))
+        assert runs.mce[k] == pytest.approx(wrong / 7)
+        assert runs.mse[k] == pytest.approx(
+            sum((value - label) ** 2 for value, label in zip(out, runs.y[k], strict=True)) / 7
+        )
+
+
+def test_the_transition_lies_between_what_was_shown():
+    perfect = (0, 1, 9, 17, 27, 30)
+    spots = [
+        Spot(10, 1, size, (0.0,) * hits + (0.1,) * (30 - hits))
+        for size, hits in zip((400, 200, 100, 70, 50, 33), perfect, strict=True)
+    ]
+    low, high = transition(spots, 0.01)
+    shown = {
+        spot.ratio: binomtest(hits, 30).proportion_ci(1 - 0.01 / 6, "exact")
+        for spot, hits in zip(spots, perfect, strict=True)
+    }
+    assert low == max(ratio for ratio, interval in shown.items() if interval.high < 0.5)
+    assert high == min(ratio for ratio, interval in shown.items() if interval.low > 0.5)
+    assert (low, high) == (0.5, 2.0)
+    assert transition(spots[2:4], 0.01) == (0.0, math.inf)
+
+
+def test_ratios_are_met():
+    for ratio in (0.3, 1.0, 3.0):
+        for depth, parameters in ((1, 144), (2, 276)):
+            assert parameters / figure_5_1.samples(12, depth, ratio) == pytest.approx(ratio, rel=0.02)
+
+
+def test_certificates_hold_after_training_and_not_before():
+    trained = gaussian_runs(np.random.default_rng(4), 2, 20, 1, 80, figure_5_2.schedule(400))
+    assert all(map(figure_5_2._proved, figure_5_2.certificates(trained, 0.0)))
+    starts = gaussian_runs(np.random.default_rng(4), 2, 20, 1, 80, None)
+    assert not any(map(figure_5_2._proved, figure_5_2.certificates(starts, 0.0)))
+
+
+def test_a_set_that_contradicts_itself_is_reported_so():
+    rng = np.random.default_rng(5)
+    X = np.repeat(rng.integers(0, 17, (30, 6)), 2, axis=0)
+    images = Images("digits", X, np.tile([1, 8], 30))
+    setup = Setup("small", 0, get_backend("numpy"), None, None, quiet)
+    profile = table_1.Profile(None, Recipe((Phase.constant(5, 0.01),), batch=20))
+    row, note = table_1._trained(images, profile, setup)
+    assert row[:3] == ("digits", 60, 6)
+    assert row[6] >= 30
+    assert "30 images occur with both labels" in note
+
+
+def test_a_set_without_contradiction_is_fitted_and_certified():
+    rng = np.random.default_rng(6)
+    classes = rng.integers(0, 10, 200)
+    X = 8 + 4 * rng.standard_normal((10, 10))[classes] + 0.1 * rng.standard_normal((200, 10))
+    setup = Setup("small", 0, get_backend("numpy"), None, None, quiet)
+    profile = table_1.Profile(None, Recipe((Phase.constant(400, 0.01),), batch=50))
+    row, note = table_1._trained(Images("digits", X, classes), profile, setup)
+    assert (row[4], row[6], note) == (20, 0, "")
+    assert row[-3] == "holds"
+
+
+@pytest.mark.parametrize("content", [None, b"not the published file"])
+def test_missing_and_damaged_sets_give_exit_code_2_before_training(tmp_path, capsys, content):
+    if content is not None:
+        (tmp_path / "mnist").mkdir()
+        (tmp_path / "mnist" / "train-images-idx3-ubyte").write_bytes(content)
+    with pytest.raises(SystemExit) as stop:
+        main(["experiment", "table-1", "--data-dir", str(tmp_path)])
+    err = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert ("SHA-256" if content else "none of the folders mnist") in err
+    assert len(err.splitlines()) == 1
+
+
+def test_figures_at_length_make_their_tables(monkeypatch):
+    tiny = ((4,), (0.5, 3.0), Recipe((Phase.constant(20, 0.02),)))
+    monkeypatch.setitem(figure_5_1._PROFILES, "small", tiny)
+    monkeypatch.setitem(figure_5_2._PROFILES, "small", figure_5_2.Profile((19,), 100))
+    for module in (figure_5_1, figure_5_2):
+        monkeypatch.setattr(module, "REPETITIONS", 3)
+    said = []
+    setup = Setup("small", 0, get_backend("numpy"), None, None, said.append)
+    errors, located = figure_5_1.STATEMENT.experiment.execute(setup)
+    assert [(row[0], row[2]) for row in errors.rows] == [(1, 32), (1, 5), (2, 56), (2, 9)]
+    assert len(located.rows) == 2
+    (ends,) = figure_5_2.STATEMENT.experiment.execute(setup)
+    assert ends.rows[0][:2] == (19, 72)
+    assert len(said) == 3
