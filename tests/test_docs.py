@@ -32,7 +32,7 @@ def test_the_example_statement_holds_and_its_controls_are_rejected(tmp_path):
     assert [series["label"] for series in statement["pictures"][0]["drawing"]["series"]] == ["bound", "exact"]
 
 
-@pytest.mark.parametrize("name", ["volumes.md", "certify.md", "python.md"])
+@pytest.mark.parametrize("name", ["volumes.md", "certify.md", "python.md", "experiments.md"])
 def test_the_examples_of_a_page_print_what_they_say(name, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     page = (ROOT / "docs" / name).read_text(encoding="utf-8")

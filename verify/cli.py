@@ -491,6 +491,8 @@ def experiment_command(
       python -m verify experiment figure-5-1 --profile full
       python -m verify experiment table-1 --data-dir ~/data --out table-1
     """
+    import platform
+
     import numpy as np
     from threadpoolctl import threadpool_limits
 
@@ -519,7 +521,8 @@ def experiment_command(
         tables = experiment.execute(Setup(chosen, seed, place, data_dir, out, tell))
     data = "" if data_dir is None else " --data-dir DIR"
     command = f"python -m verify experiment {identifier} --profile {chosen} --seed {seed}{data}"
-    facts = {"numpy": np.__version__, "backend": place.name}
+    versions = {"Python": platform.python_version(), "NumPy": np.__version__}
+    facts = versions | {"backend": place.name, "date": f"{datetime.now():%Y-%m-%d}"}
     record = Record(command, facts, time.monotonic() - begun, tables)
     if out is not None:
         (out / "results.json").write_text(record.json(), encoding="utf-8")

@@ -111,7 +111,7 @@ def test_missing_and_damaged_sets_give_exit_code_2_before_training(tmp_path, cap
 def test_figures_at_length_make_their_tables(monkeypatch):
     tiny = ((4,), (0.5, 3.0), Recipe((Phase.constant(20, 0.02),)))
     monkeypatch.setitem(figure_5_1._PROFILES, "small", tiny)
-    monkeypatch.setitem(figure_5_2._PROFILES, "small", figure_5_2.Profile((19,), 100))
+    monkeypatch.setitem(figure_5_2._PROFILES, "small", figure_5_2.Profile((20,), 100))
     for module in (figure_5_1, figure_5_2):
         monkeypatch.setattr(module, "REPETITIONS", 3)
     said = []
@@ -120,5 +120,5 @@ def test_figures_at_length_make_their_tables(monkeypatch):
     assert [(row[0], row[2]) for row in errors.rows] == [(1, 32), (1, 5), (2, 56), (2, 9)]
     assert len(located.rows) == 2
     (ends,) = figure_5_2.STATEMENT.experiment.execute(setup)
-    assert ends.rows[0][:2] == (19, 72)
+    assert ends.rows[0][:2] == (20, 80)
     assert len(said) == 3
