@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from theorems.experiments import figure_5_1, figure_5_2, table_1
+from theorems.experiments import figure_5_1, figure_5_2, table_1, training_and_volumes
 from theorems.experiments.figure_5_1 import Spot, transition
 from theorems.experiments.runs import gaussian_runs
 from verify.backends import get_backend
@@ -122,3 +122,24 @@ def test_figures_at_length_make_their_tables(monkeypatch):
     (ends,) = figure_5_2.STATEMENT.experiment.execute(setup)
     assert ends.rows[0][:2] == (20, 80)
     assert len(said) == 3
+
+
+def test_ends_are_counted_where_they_are_minima_with_errors():
+    """One neuron on two samples with label 1 on opposite sides: its minima fit one of them, and err on the other."""
+    X, y, z = np.array([[1.0, -1.0], [0.1, 0.1]]), np.ones(2), np.ones(1)
+    ended = training_and_volumes._ends_suboptimal
+    assert ended(np.array([[2.0, 0.0]]), z, X, y, 0.0, 0.1)
+    assert not ended(np.array([[2.0, 0.0]]), z, X, y, 0.0, 0.5)
+    assert not ended(np.array([[2.0, 0.0]]), z, X[:, :1], y[:1], 0.0, 0.1)
+
+
+def test_pairs_are_one_answer_a_run():
+    point = training_and_volumes._point(3)
+    starts, ends = training_and_volumes._pairs(np.random.default_rng(7), point, "numpy")
+    assert len(starts) == len(ends) == training_and_volumes.RUNS
+    tally = {"runs": 100, "ends only": 9, "starts only": 2, "ends perhaps": 1, "starts perhaps": 3}
+    read = training_and_volumes._read(tally, point)
+    assert (read.first, read.second, read.first_doubtful, read.second_doubtful) == (9, 2, 1, 3)
+    again, _ = training_and_volumes._pairs(np.random.default_rng(7), point, "numpy")
+    assert starts == again
+    assert 0 < sum(map(bool, starts)) < 100
