@@ -119,7 +119,7 @@ STATEMENT = Statement(
     id="training-and-volumes",
     kind=Kind.EXPERIMENT,
     title="Training against volumes",
-    citation=Citation("this suite", "training and volumes"),
+    citation=Citation("this suite", "Experiment 1"),
     summary=(
         "Training ends at sub-optimal differentiable minima more often than it starts in regions that contain one. "
         "Both become rare as the network widens, but a volume does not say how often training ends there."
