@@ -121,3 +121,16 @@ def test_what_cannot_be_used_is_refused(change, message):
     W, z, X, y = instance(7)
     with pytest.raises(ValueError, match=message):
         polish(**({"W": W, "z": z, "X": X, "y": y, "slope": 0.1} | change))
+
+
+def test_degenerate_data_are_no_exception():
+    """Small integers: samples on lines through one another, neurons that are zero or on boundaries from the start."""
+    rng = np.random.default_rng(0)
+    for slope in (0.0, 0.1, -0.5, 2.0, -1.0) * 12:
+        d0, d1, n = rng.integers(1, 5), rng.integers(1, 5), rng.integers(1, 12)
+        W, z = rng.integers(-2, 3, (d1, d0)) * 1.0, rng.integers(-2, 3, d1) * 1.0
+        X, y = rng.integers(-2, 3, (d0, n)) * 1.0, rng.integers(0, 2, n) * 1.0
+        X[0, ~X.any(axis=0)] = 1.0
+        end = polish(W, z, X, y, slope)
+        assert end.loss <= loss(W, z, X, y, slope) * (1 + 1e-12) + 1e-20
+        assert end.loss == pytest.approx(loss(end.W, z, X, y, slope), rel=1e-9, abs=1e-20)
