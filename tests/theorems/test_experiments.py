@@ -135,11 +135,27 @@ def test_ends_are_counted_where_they_are_minima_with_errors():
 
 def test_pairs_are_one_answer_a_run():
     point = training_and_volumes._point(3)
-    starts, ends = training_and_volumes._pairs(np.random.default_rng(7), point, "numpy")
+    starts, ends = training_and_volumes._pairs(np.random.default_rng(7), point, get_backend("numpy"))
     assert len(starts) == len(ends) == training_and_volumes.RUNS
     tally = {"runs": 100, "ends only": 9, "starts only": 2, "ends perhaps": 1, "starts perhaps": 3}
     read = training_and_volumes._read(tally, point)
     assert (read.first, read.second, read.first_doubtful, read.second_doubtful) == (9, 2, 1, 3)
-    again, _ = training_and_volumes._pairs(np.random.default_rng(7), point, "numpy")
+    again, _ = training_and_volumes._pairs(np.random.default_rng(7), point, get_backend("numpy"))
     assert starts == again
     assert 0 < sum(map(bool, starts)) < 100
+
+
+@pytest.mark.parametrize("name", ["random", "teacher", "digits"])
+def test_kinds_of_labels(name):
+    point = training_and_volumes._point(2)
+    X, y = training_and_volumes._KINDS[name](np.random.default_rng(8), point, 50)
+    assert (X.shape, y.shape) == ((50, 2, 5), (50, 5))
+    assert set(np.unique(y)) == {0.0, 1.0}
+    assert 0.2 < X.std() < 2
+
+
+def test_labels_and_volumes_at_length(monkeypatch):
+    monkeypatch.setitem(training_and_volumes._PROFILES, "small", ((2,), 5))
+    setup = Setup("small", 0, get_backend("numpy"), None, None, quiet)
+    (table,) = training_and_volumes.STATEMENT.experiment.execute(setup)
+    assert [row[:2] for row in table.rows] == [("random", 2), ("teacher", 2), ("digits", 2)]
