@@ -159,3 +159,18 @@ def test_labels_and_volumes_at_length(monkeypatch):
     setup = Setup("small", 0, get_backend("numpy"), None, None, quiet)
     (table,) = training_and_volumes.STATEMENT.experiment.execute(setup)
     assert [row[:2] for row in table.rows] == [("random", 2), ("teacher", 2), ("digits", 2)]
+
+
+def test_a_network_that_cannot_say_yes_is_reported_so():
+    out, y, pixels = np.array([-0.5, 0.0]), np.array([1.0, 0.0]), np.array([[1, 2], [3, 4]])
+    note = table_1._reason("digits", pixels, y, out, 1, [1.0, 0.5])
+    assert note == "digits: 1 samples are wrong, as no output is positive: no active neuron has a positive weight z_i."
+    assert "no image occurs with both labels" in table_1._reason("digits", pixels, y, out + 1, 1, [1.0, 0.5])
+
+
+def test_training_on_a_set_ends_where_nothing_is_wrong_at_the_end_of_an_epoch():
+    setup = Setup("small", 0, get_backend("array-api-strict"), None, None, quiet)
+    profile = table_1.Profile(None, Recipe((Phase.constant(300, 3e-3),), batch=250))
+    row, _ = table_1._trained(table_1.digits(), profile, setup)
+    assert (row[1], row[6]) == (1797, 0)
+    assert row[9] < 300

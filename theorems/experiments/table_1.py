@@ -162,7 +162,7 @@ def _text(profile: Profile) -> str:
     return (
         f"ReLU, label 1 for classes 0 to 4, 0 for the others, inputs whitened; Adam on mini-batches of {recipe.batch}, "
         f"at most {recipe.epochs} epochs, steps from {recipe.step(0):g}, in the last {recipe.phases[-1].epochs} epochs "
-        f"down to {recipe.step(recipe.epochs - 1):g}; training ends where an epoch passes without an error. The last "
+        f"down to {recipe.step(recipe.epochs - 1):g}; training ends after an epoch without an error. The last "
         "three columns are of verify.certify; seconds are those of training, on one thread."
     )
 
@@ -183,11 +183,20 @@ def _trained(images: Images, profile: Profile, setup: Setup) -> tuple[tuple[Cell
     start = he(rng, 1, (inputs, width), 0.0, np.float32)
     begun, trace = time.monotonic(), [1.0]
 
+    # Judged in double precision, on the very numbers that are trained on.
+    samples, labels = X.astype(np.float64), y.astype(np.float64)
+
+    def judged(network: Network) -> tuple[FloatArray, int]:
+        weights = Network.of([part.astype(np.float64) for part in network.parts])
+        out = np.asarray(outputs(weights, samples, 0.0)[0], dtype=np.float64)
+        return out, int(((out > THRESHOLD) != (labels > THRESHOLD)).sum())
+
     def watch(seen: Seen) -> bool:
         trace.append(float(seen.mce[0]))
-        if seen.epoch % max(1, profile.recipe.epochs // 20) == 0 or trace[-1] == 0:
+        if seen.epoch % max(1, profile.recipe.epochs // 20) == 0:
             setup.tell(f"{images.name}: epoch {seen.epoch}, loss {seen.loss[0]:.3g}, MCE {trace[-1]:.3%}")
-        return trace[-1] == 0
+        # No error while an epoch trained is not yet none at its end.
+        return trace[-1] == 0 and judged(Network.of(list(map(setup.backend.to_numpy, seen.network.parts))))[1] == 0
 
     checkpoint = None if setup.out is None else setup.out / f"{images.name}-{setup.profile}.npz"
     end = descend(
@@ -195,11 +204,8 @@ def _trained(images: Images, profile: Profile, setup: Setup) -> tuple[tuple[Cell
         checkpoint=checkpoint, every=10,
     )  # fmt: skip
     seconds = time.monotonic() - begun
-    # Judged in double precision, on the very numbers that were trained on.
     W, z = (part[0].astype(np.float64) for part in end.network.parts)
-    samples, labels = X.astype(np.float64), y.astype(np.float64)
-    out = outputs(Network((W[None],), z[None]), samples, 0.0)[0]
-    wrong = int(((out > THRESHOLD) != (labels > THRESHOLD)).sum())
+    out, wrong = judged(end.network)
     setup.tell(f"{images.name}: {wrong} samples wrong; certificate")
     found = certify(W, z, samples.T, labels, threshold=THRESHOLD)
     row: tuple[Cell, ...] = (
@@ -207,13 +213,19 @@ def _trained(images: Images, profile: Profile, setup: Setup) -> tuple[tuple[Cell
         float(np.mean((out - labels) ** 2)), end.epoch, round(seconds, 1),
         *(verdict.outcome.value for verdict in (found.differentiable, found.local_minimum, found.global_minimum)),
     )  # fmt: skip
-    return row, _reason(images.name, pixels, y, wrong, trace)
+    return row, _reason(images.name, pixels, y, out, wrong, trace)
 
 
-def _reason(name: str, pixels: NDArray[np.generic], y: NDArray[np.generic], wrong: int, trace: list[float]) -> str:
-    """Why some samples are wrong, as far as can be told: contradictions in the data, and whether it still improved."""
+def _reason(
+    name: str, pixels: NDArray[np.generic], y: NDArray[np.generic], out: FloatArray, wrong: int, trace: list[float]
+) -> str:
+    """Why some samples are wrong, as far as can be told: a network or data that allow no better, or the trend."""
     if not wrong:
         return ""
+    if (out <= 0).all():
+        return (
+            f"{name}: {wrong} samples are wrong, as no output is positive: no active neuron has a positive weight z_i."
+        )
     labels: dict[bytes, set[float]] = {}
     for sample, label in zip(np.ascontiguousarray(pixels), y.tolist(), strict=True):
         labels.setdefault(sample.tobytes(), set()).add(label)

@@ -159,12 +159,14 @@ class Seen:
         step: its step.
         loss: mean squared errors, `(B,)`.
         mce: fractions of samples on the wrong side of the threshold, `(B,)`.
+        network: the weights after the epoch, arrays of the backend.
     """
 
     epoch: int
     step: float
     loss: FloatArray
     mce: FloatArray
+    network: Network
 
 
 def free_parameters(sizes: Sequence[int]) -> int:
@@ -335,7 +337,8 @@ def _epoch(
     state = State(state.network, state.moments, state.squares, state.epoch + 1, state.updates)
     if not watched:
         return state, None
-    return state, Seen(state.epoch, step, backend.to_numpy(squares) / samples, backend.to_numpy(wrong) / samples)
+    loss, mce = backend.to_numpy(squares) / samples, backend.to_numpy(wrong) / samples
+    return state, Seen(state.epoch, step, loss, mce, state.network)
 
 
 def _batches(
