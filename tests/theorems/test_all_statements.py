@@ -85,6 +85,13 @@ def test_every_control_is_rejected(identifier, results):
             assert control["rejected"], (check["name"], control["name"], control["verdict"])
 
 
+@everything()
+def test_at_least_five_mutants_are_made_and_one_is_rejected(identifier, results):
+    fates = [mutant["fate"] for check in results[identifier]["checks"] for mutant in check["mutants"]]
+    assert len(fates) >= 5
+    assert "rejected" in fates
+
+
 @pytest.mark.parametrize("identifier", BOUNDS)
 def test_each_bound_is_mutated_in_constant_exponent_and_direction(identifier, results):
     (mutated, *_) = results[identifier]["checks"]
