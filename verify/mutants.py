@@ -124,6 +124,8 @@ def _of_bound(statement: Statement, claim: Claim, points: Sequence[PointReport])
     unseen = "the relation does not see constant factors" if relation.is_asymptotic else ""
     yield _Mutant("constant", "half the bound", relation, shifted(-math.log(2)), unseen)
     yield _Mutant("constant", "twice the bound", relation, shifted(math.log(2)), unseen)
+    if relation is Relation.AT_LEAST:
+        yield _Mutant("constant", "half as far below one as the bound", relation, _nearer_to_one)
     if relation.is_asymptotic:
         yield _Mutant("exponent", "twice the exponent", relation, scaled(2.0))
         yield _Mutant("exponent", "half the exponent", relation, scaled(0.5))
@@ -173,6 +175,12 @@ def _of_frequency() -> Iterator[_Mutant]:
 
 def _constant(log_bound: float) -> Callable[[PointReport], float | None]:
     return lambda point: log_bound
+
+
+def _nearer_to_one(point: PointReport) -> float | None:
+    """Half of the distance to one, where twice the bound is more than one."""
+    log_bound = point.log_bound
+    return None if log_bound is None or not -math.log(2) < log_bound <= 0 else math.log((1 + math.exp(log_bound)) / 2)
 
 
 def _own(point: PointReport) -> float | None:

@@ -132,6 +132,7 @@ def test_no_probability_is_above_one_so_that_such_a_mutant_is_left_out():
     statement = made(1 - 1 / n, Relation.AT_LEAST)
     found = fates(statement, seen(statement, Proportion(990, 1000), n=8))
     assert "twice the bound" not in found
+    assert found["half as far below one as the bound"] is Fate.SUPPORTED  # 15/16, and 0.99 are hits
     assert found["the bound to the power 3/4"] is Fate.SUPPORTED
     assert found["at most the bound"] is Fate.REJECTED
 
