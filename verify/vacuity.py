@@ -2,8 +2,9 @@
 
 A bound that every probability satisfies is true and worth nothing. For a point the reach is found by evaluating the
 bound and, where the quantity can be measured, by holding the two logs against each other: the log of a volume is what
-an exponent is about, so a bound is *within a factor f* if the log of the quantity is at most `f` times that of the
-bound. The lower end of the measured interval is used, so that a factor is not better than it looks by chance.
+an exponent is about, so a bound is *within a factor f* if the larger of the two logs is at most `f` times the smaller,
+in absolute value. The end of the measured interval that is further from the bound is used, so that a factor is not
+better than it is by chance.
 """
 
 from __future__ import annotations
@@ -200,13 +201,17 @@ def place_at(statement: Statement, point: Point, measure: bool) -> Place:
     if broken or not says:
         return Place(point, Reach.UNCLAIMED if broken else Reach.NOTHING, log_bound, None, broken)
     measured = survey.measure(point) if measure and survey.measure is not None else None
-    return Place(point, _reach(log_bound, measured), log_bound, measured, ())
+    return Place(point, _reach(log_bound, measured, upper), log_bound, measured, ())
 
 
-def _reach(log_bound: float, measured: Interval | None) -> Reach:
-    if measured is None or not -math.inf < measured.lower <= log_bound < 0:
+def _reach(log_bound: float, measured: Interval | None, upper: bool) -> Reach:
+    if measured is None:
         return Reach.BELOW
-    return next((reach for most, reach in _WITHIN if measured.lower >= most * log_bound), Reach.BELOW)
+    # The log nearer to zero, and the one further from it, at the end of the interval that makes the factor larger.
+    near, far = (log_bound, measured.lower) if upper else (measured.upper, log_bound)
+    if not -math.inf < far <= near < 0:
+        return Reach.BELOW
+    return next((reach for most, reach in _WITHIN if far >= most * near), Reach.BELOW)
 
 
 def widths(size: int, row: float, aspect: float, axis: Axis) -> tuple[int, int]:
@@ -245,6 +250,8 @@ def vacuity_map(
     survey = survey_of(statement)
     across, upwards = tuple(sizes or survey.sizes), tuple(rows or survey.rows)
     _check(across, upwards, aspect)
+    if measured and survey.measure is None:
+        raise InputError(f"nothing is measured beside the bound of {statement.id}; leave out --measure")
     constant = _fixed(statement, survey, fixed)
     points = []
     for size in across:

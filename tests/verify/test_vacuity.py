@@ -104,6 +104,23 @@ def test_factors_are_those_of_the_logs_and_use_the_lower_end(lower, reach):
     assert (place.reach, place.measured) == (reach, seen)
 
 
+@pytest.mark.parametrize(
+    ("upper", "reach"),
+    [
+        (-9.1, Reach.WITHIN_1_1),
+        (-9.0, Reach.WITHIN_2),
+        (-5.0, Reach.WITHIN_2),
+        (-1.0, Reach.WITHIN_10),
+        (-0.9, 0),
+        (0, 0),
+    ],
+)
+def test_factors_of_a_lower_bound_use_the_upper_end(upper, reach):
+    seen = Interval(-math.inf, -9.5, upper)
+    known = statement(sp.exp(-10 * N / N), Relation.AT_LEAST, measure=lambda point: seen)
+    assert place_at(known, Point(N=5, d0=2, d1=2, c=2.0), True).reach is Reach(reach)
+
+
 def test_nothing_is_measured_where_nobody_asks_or_the_bound_says_nothing():
     def measure(point):
         raise AssertionError("measured")
@@ -200,6 +217,7 @@ def test_the_command(capsys):
         (("map", "f10", "--set", "rho=1"), "outside the domain"),
         (("map", "f10", "--set", "delta=1"), "holds epsilon, rho fixed"),
         (("map", "f10", "--size", "0"), "increasing whole numbers"),
+        (("map", "theorem-9", "--measure", "10"), "nothing is measured beside the bound of theorem-9"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_code_2(capsys, arguments, message):
