@@ -18,7 +18,7 @@ from verify.statements import Assumption, Check, Claim, Control, Derivation, Pic
 from verify.statistics.estimates import Estimate, is_universal, judge_within
 from verify.statistics.exponents import Exponent, exponent, usable
 from verify.statistics.intervals import Interval
-from verify.statistics.looks import MOST, doubling, factor_needed, looks
+from verify.statistics.looks import MOST, factor_needed
 from verify.verdicts import Evidence, Outcome, Verdict, combine, weakest
 from verify.worker import sampler_at
 
@@ -103,7 +103,7 @@ def further(plan: Plan, outcomes: Outcomes) -> dict[Task, int]:
         place = task.sampler, task.point
         drawn = len(outcomes.tallies.get(place, ()))
         if drawn and ("chunk", place) not in outcomes.errors:
-            size = _next_look(task, drawn)
+            size = next((size for size in plan.looks_of(task) if size > drawn), None)
             if size is not None:
                 next_look[place] = drawn, size
     needs: dict[tuple[str, Point], float] = defaultdict(float)
@@ -119,14 +119,6 @@ def further(plan: Plan, outcomes: Outcomes) -> dict[Task, int]:
         if needs[place] > 0 and (size <= task.chunks or in_reach):
             sizes[task] = size
     return sizes
-
-
-def _next_look(task: Task, drawn: int) -> int | None:
-    """The size of a task's next look; beyond its planned chunks one in each further doubling."""
-    sizes = looks(task.planned, task.chunks)
-    ended = doubling(task.chunks, task.planned)
-    sizes += tuple(n for n in looks(task.planned, MOST * task.chunks) if doubling(n, task.planned) > ended)
-    return next((size for size in sizes if size > drawn), None)
 
 
 def _served(plan: Plan, check: Check) -> Iterator[tuple[str, Point]]:

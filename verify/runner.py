@@ -1,7 +1,8 @@
 """Runs statements: plan → chunks → executor → ledger → findings and verdicts.
 
-The plan fixes every chunk beforehand, so that a budget counts chunks and the result does not depend on how fast
-the machine is or how many workers it has. A time budget only caps a run; a capped run says so.
+The plan fixes every chunk and every look beforehand, so that a budget counts chunks. How many of them a sample gets
+depends on what was seen at its looks, and neither on how fast the machine is nor on how many workers it has. A time
+budget only caps a run; a capped run says so.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from verify.pools import Pool, parse_workers
 from verify.registry import Registry
 from verify.sampling import Tally, merge
 from verify.statements import Check, Control, Kind, Picture, Point, Sampler, Statement
-from verify.statistics.looks import looks, share
+from verify.statistics.looks import MOST, doubling, looks, share
 from verify.worker import Place, Surroundings, sampler_at
 
 DEFAULT_LEVEL = 1e-3
@@ -193,9 +194,22 @@ class Plan:
         """The tasks by sampler and point."""
         return {(task.sampler, task.point): task for task in self.tasks}
 
+    def looks_of(self, task: Task) -> tuple[int, ...]:
+        """Sizes at which the run looks at a task: up to its chunks, and beyond them once in each further doubling."""
+        if not self.settings.sequential:
+            return (task.chunks,)
+        ended = doubling(task.chunks, task.planned)
+        later = (n for n in looks(task.planned, MOST * task.chunks) if doubling(n, task.planned) > ended)
+        return (*looks(task.planned, task.chunks), *later)
+
     def level_at(self, sampler: str, point: Point, chunks: int) -> float:
-        """Level of a comparison on so many chunks: the share of a look at this size (`verify.statistics.looks`)."""
-        return self.level * share(chunks, self.by_place[sampler, point].planned)
+        """Level of a comparison on so many chunks: the share of a look at this size (`verify.statistics.looks`).
+
+        A run that was ended between two looks has not spent the share of the second yet.
+        """
+        task = self.by_place[sampler, point]
+        size = next((size for size in self.looks_of(task) if size >= chunks), chunks)
+        return self.level * share(size, task.planned)
 
 
 def sites(check: Check, settings: Settings, control: Control | None = None) -> tuple[Site, ...]:
@@ -465,7 +479,7 @@ def _first_pieces(work: Work) -> Iterator[_Piece]:
         if work.part == WHOLE:
             yield from _singles([item for item in plan.statements if (item.id in calibrations) is first], plan)
         tasks = [task for task in plan.tasks if (task.place.statement in calibrations) is first]
-        yield from work.chunks({task: looks(task.planned, task.chunks)[0 if work.sequential else -1] for task in tasks})
+        yield from work.chunks({task: plan.looks_of(task)[0] if work.sequential else task.chunks for task in tasks})
 
 
 def _singles(statements: Sequence[Statement], plan: Plan) -> Iterator[_Piece]:

@@ -10,8 +10,9 @@ import sqlite3
 
 import pytest
 
+from verify.registry import discover
 from verify.run import run
-from verify.runner import Budget, Settings
+from verify.runner import Budget, Settings, make_plan
 from verify.statistics.looks import share
 
 
@@ -109,6 +110,22 @@ def test_more_budget_later_is_more_budget_at_once(toy, tmp_path):
     at_once, _ = checked(folder, tmp_path / "other", budget=Budget(4.0))
     assert without_times(later) == without_times(at_once)
     assert trials(check)[0] >= 6400
+
+
+@pytest.mark.parametrize("factor", [0.25, 1.0, 1.5, 4.0])
+def test_a_run_ended_between_two_looks_spends_no_share_twice(toy, factor):
+    """The looks before the end and the end itself have at most the level of the comparison, wherever the end is.
+
+    With 6 chunks on the way from 4 to 8, the share of the planned size alone, spent twice, would be all of it.
+    """
+    registry = discover((toy(),))
+    plan = make_plan([registry["coin"]], Settings(budget=Budget(factor)), "numpy")
+    task = plan.tasks[0]
+    sizes = plan.looks_of(task)
+    for end in range(1, sizes[-1] + 1):
+        passed = [size for size in sizes if size < end]
+        spent = [plan.level_at(task.sampler, task.point, size) for size in (*passed, end)]
+        assert sum(spent) < plan.level
 
 
 def test_chunks_of_a_longer_run_are_not_looked_at_too_early(toy, tmp_path):
