@@ -114,7 +114,7 @@ LAWS = {
 
 
 def _undrawn(point: Point, draw: Draw) -> Tally:
-    raise NotImplementedError("these samples are drawn by `simulated`")
+    raise RuntimeError("these samples are drawn by `simulated`, not by the runner")
 
 
 def synthetic_plan(level: float, copies: int = COPIES) -> Plan:

@@ -139,7 +139,7 @@ class VacuityMap:
 
 @dataclass(frozen=True)
 class FirstSize:
-    """The least `N` from which on a bound says something for some widths `d0, d1 <= N`.
+    """The least `N` from which on a bound says something for some widths `d0, d1 <= N`, at all sizes looked at.
 
     Attributes:
         place: the widths found there, and the bound; None if it says nothing at the largest size looked at.
@@ -166,8 +166,8 @@ class FirstSize:
         how = "all widths tried" if self.exhaustive else "on a grid of widths"
         return (
             f"the bound says something from N = {_short(point.integer('N'))} on (d0 = {_short(point.integer('d0'))}, "
-            f"d1 = {_short(point.integer('d1'))}, log bound {self.place.log_bound:.3g}; {how}, sizes up to "
-            f"{_short(self.looked_at)})"
+            f"d1 = {_short(point.integer('d1'))}, log bound {self.place.log_bound:.3g}; {how}; at all larger sizes "
+            f"that were looked at, up to {_short(self.looked_at)})"
         )
 
 

@@ -524,7 +524,8 @@ def _exponent(item: dict[str, Any]) -> str:
     dropped = f"; without the smallest sizes, one after another: {', '.join(fewer)}" if fewer else ""
     return (
         f"Trend along {item['text']}, N = {sizes}: −log of the quantity grows like the power {whole} of −log of the "
-        f"bound{dropped}. Above 1 it falls faster than the bound. Intervals hold for the fit to the true values."
+        f"bound{dropped}. Above 1 it falls faster than the bound. Intervals are for the fit to the true "
+        "values, if those of the points hold."
     )
 
 
