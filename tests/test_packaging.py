@@ -20,7 +20,11 @@ SOURCES = ("verify", "theorems", "pyproject.toml", "README.md", "LICENSE")
 NEEDED = (
     "verify/py.typed",
     "verify/report/templates/report.html.j2",
+    "verify/report/templates/macros.html.j2",
+    "verify/report/templates/overview.html.j2",
+    "verify/report/templates/statement.html.j2",
     "verify/report/templates/report.css",
+    "verify/report/templates/report.js",
     "verify/report/templates/report.typ",
     "verify/report/templates/comparison.html.j2",
     "verify/report/assets/stix-two-math-subset.woff2",

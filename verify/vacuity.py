@@ -21,6 +21,8 @@ from verify.pictures import Map
 from verify.statements import Axis, Finding, Picture, Point, Scalar, Statement, Survey
 from verify.statistics.intervals import Interval
 
+# The id of the picture and of the finding that follow from a survey.
+VACUITY = "vacuity"
 # Up to here every pair of widths is tried when the first size is sought; above, a grid of them.
 EXHAUSTIVE = 12
 # Widths tried at larger sizes: powers of N with exponents k/8, and N − 1.
@@ -321,14 +323,14 @@ def with_reach(statement: Statement) -> Statement:
         f"What it bounds was measured for N up to {survey.measured}, and its log compared. " if survey.measured else ""
     )
     picture = Picture(
-        "vacuity",
+        VACUITY,
         f"Where the bound of {statement.id} says something",
         f"Rectangles stand for pairs of N and {survey.axis}, with d1 near d0, at {_named(survey.fixed)}. "
         f"{seen}An asymptotic assumption is read literally at each size, its constants taken as one. "
         f"Other shapes and parameters: python -m verify map {statement.id}.",
         lambda: vacuity_map(statement, measured=survey.measured).picture(),
     )
-    finding = Finding("vacuity", "The size from which the bound says something", sentence)
+    finding = Finding(VACUITY, "The size from which the bound says something", sentence)
     return replace(statement, pictures=(*statement.pictures, picture), findings=(*statement.findings, finding))
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 from xml.sax.saxutils import escape
 
 Pieces = list[tuple[str, int]]  # words, each with how far they are raised
@@ -23,6 +24,10 @@ class Figure:
     alt: str
     width: float
     height: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a view."""
+        return {"svg": self.svg, "alt": self.alt, "width": self.width, "height": self.height}
 
 
 class Canvas:

@@ -12,6 +12,7 @@ from verify.report.shown import shown_verdict
 
 # A table keeps the bounds shown beside the claim's own as columns up to this many; more get a table of their own.
 _BESIDES_IN_TABLE = 2
+_MET = {True: "✓", False: "✗", None: "·"}
 _GAP_TEXT = "log quantity − log bound"  # verdict texts that only repeat two columns of the table
 
 
@@ -33,13 +34,14 @@ def shown_check(check: dict[str, Any], item: dict[str, Any], anchor: str, costs:
         "anchor": anchor,
         "name": check["name"],
         "text": check["text"],
+        "points": str(len(check["points"])),
+        "controls_in_short": _controls_in_short(check),
+        "controls_missed": any(control["looked_at"] and not control["rejected"] for control in check["controls"]),
+        "mutants_in_short": _mutants_in_short(check),
         "claim": shown_claim(check["claim"]) if own else None,
         "verdict": shown_verdict(check["verdict"], kind),
         "universal": universal,
-        "figures": [
-            {"svg": figure.svg, "alt": figure.alt, "width": figure.width, "height": figure.height}
-            for figure in ([] if universal else check_figures(check))
-        ],
+        "figures": [] if universal else [figure.to_dict() for figure in check_figures(check)],
         "tables": _tables(check, universal=universal),
         "remarks": [
             *_remarks(check["points"]),
@@ -88,6 +90,8 @@ def _tables(check: dict[str, Any], *, universal: bool) -> list[dict[str, Any]]:
         head += [_head("Measured [interval]")] + ([_head("Counts")] if counted else []) + [_head("Bound")]
         head += [_head("Log ratio")] if any(value is not None for value in ratios) else []
         head += [_head(label) for label in inline]
+    assumed = _assumed(points)
+    head += [_head(f"Assumptions {', '.join(assumed)}", left=True)] if assumed else []
     head.append(_head("Verdict", left=True))
     rows, path = [], None
     for number, (point, value) in enumerate(zip(points, ratios, strict=True), 1):
@@ -103,6 +107,7 @@ def _tables(check: dict[str, Any], *, universal: bool) -> list[dict[str, Any]]:
             if any(other is not None for other in ratios):
                 cells.append(f"{value:.3g}" if value is not None else numbers.NOTHING)
             cells += [_beside(point, label) for label in inline]
+        cells += [" ".join(_MET[point["assumptions"].get(name)] for name in assumed)] if assumed else []
         rows.append({"group": group, "cells": cells, "verdict": shown_verdict(point["verdict"])})
     tables = [{"caption": f"At every point {fixed}." if fixed else "", "head": head, "rows": rows}]
     if labels and not inline:
@@ -113,6 +118,12 @@ def _tables(check: dict[str, Any], *, universal: bool) -> list[dict[str, Any]]:
         head = [_head("#")] + [_head(label) for label in labels]
         tables.append({"caption": "Other bounds at the same points.", "head": head, "rows": rows})
     return tables
+
+
+def _assumed(points: Sequence[dict[str, Any]]) -> list[str]:
+    """The assumptions that are met at some points and not at others; the statement says it of the rest."""
+    names = dict.fromkeys(name for point in points for name in point["assumptions"])
+    return [name for name in names if len({point["assumptions"].get(name) for point in points}) > 1]
 
 
 def _head(text: str, *, left: bool = False) -> dict[str, Any]:
@@ -144,7 +155,7 @@ def _remarks(points: Sequence[dict[str, Any]]) -> list[str]:
             places.setdefault(text, []).append(number)
     if len(points) == 1:
         return list(places)
-    return [f"{_ranges(numbered)}: {text}" for text, numbered in places.items()]
+    return [f"{ranges(numbered)}: {text}" for text, numbered in places.items()]
 
 
 def _further(points: Sequence[dict[str, Any]], costs: Mapping[int, float]) -> list[str]:
@@ -174,7 +185,8 @@ def _exponent(item: dict[str, Any]) -> str:
     )
 
 
-def _ranges(numbered: Iterable[int]) -> str:
+def ranges(numbered: Iterable[int]) -> str:
+    """Increasing numbers of points, such as `#1–4, 7`."""
     runs: list[list[int]] = []
     for number in numbered:
         if runs and number == runs[-1][-1] + 1:
@@ -197,3 +209,16 @@ def _fates(check: dict[str, Any]) -> list[dict[str, Any]]:
             texts = [f"{'; '.join(texts)} ({reason})" for reason, texts in by_reason.items()]
             rows.append({"fate": fate, "count": str(count), "text": "; ".join(texts)})
     return rows
+
+
+def _controls_in_short(check: dict[str, Any]) -> str:
+    looked = [control for control in check["controls"] if control["looked_at"]]
+    if not looked:
+        return "not reached" if check["controls"] else "none"
+    return f"{sum(control['rejected'] for control in looked)} of {len(looked)}"
+
+
+def _mutants_in_short(check: dict[str, Any]) -> str:
+    fates = [mutant["fate"] for mutant in check.get("mutants", [])]
+    could = len(fates) - fates.count("equivalent")
+    return f"{fates.count('rejected')} of {could}" if could else "none"

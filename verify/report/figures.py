@@ -31,8 +31,8 @@ STYLE = """
 .fig .vacuous,.fig .not-applicable{stroke:var(--vacuous)}.fig .vacuous.solid{fill:var(--vacuous)}
 .fig .error{stroke:var(--error)}.fig .error.solid{fill:var(--error)}
 """
-_WIDTH = 720.0
-_PANEL_HEIGHT = 190.0
+_WIDTH = 540.0
+_PANEL_HEIGHT = 170.0
 _ROW = 19.0
 _FOREST_MOST = 24  # more points than this are numbered along an axis, not named in rows
 _PANELS_IN_ROW = 3
@@ -260,7 +260,7 @@ def _draw_panels(panels: Sequence[_Panel], frame: _Frame, check: dict[str, Any])
     marks = [mark for panel in panels for mark in panel.marks]
     top = _legend(canvas, marks, frame)
     columns = min(len(panels), _PANELS_IN_ROW)
-    left, gap = 58.0, 26.0
+    left, gap = 50.0, 20.0
     width = (_WIDTH - left - 8 - gap * (columns - 1)) / columns
     titled = any(panel.title for panel in panels)
     row_height = _PANEL_HEIGHT + 40 + (18 if titled else 0)
@@ -339,7 +339,7 @@ def _draw_rows(marks: Sequence[_Mark], frame: _Frame, check: dict[str, Any]) -> 
         for mark in marks
     ]
     labels = [cut(f"{mark.number}. {label}") for mark, label in zip(marks, labels, strict=True)]
-    left = min(280.0, 14 + GLYPH * max(map(len, labels)))
+    left = min(230.0, 14 + GLYPH * max(map(len, labels)))
     width = _WIDTH - left - 14
     height = _ROW * len(marks)
 

@@ -13,22 +13,24 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 STYLE = """
-.dag text{font-family:var(--figure-font);font-size:12px;fill:var(--ink)}.dag .under{font-size:10.5px;fill:var(--soft)}
-.dag rect{fill:var(--paper);stroke:var(--soft);stroke-width:1.2}.dag .edge{fill:none;stroke:var(--soft);stroke-width:1}
+.dag text{font-family:var(--figure-font);font-size:12px;fill:var(--ink)}.dag .under{font-size:10.5px}
+.dag rect{fill:var(--paper);stroke:var(--soft);stroke-width:1.4}.dag .edge{fill:none;stroke:var(--soft);stroke-width:1}
 .dag .head{fill:var(--soft);stroke:none}
-.dag .holds rect{stroke:var(--holds);stroke-width:2.4}.dag .violated rect{stroke:var(--violated);stroke-width:2.4}
-.dag .violated .stripe{fill:var(--violated)}.dag .holds .stripe{fill:var(--holds)}
-.dag .undecided .stripe{fill:var(--undecided)}.dag .error .stripe{fill:var(--error)}
-.dag .vacuous .stripe,.dag .not-applicable .stripe{fill:var(--vacuous)}.dag .stripe{stroke:none}
-.dag .undecided rect{stroke:var(--undecided);stroke-dasharray:5 2.5}
-.dag .vacuous rect,.dag .not-applicable rect{stroke:var(--vacuous);stroke-dasharray:1.5 2.5}
-.dag .error rect{stroke:var(--error);stroke-width:2.4;stroke-dasharray:7 2 2 2}
-.dag a:hover rect,.dag a:focus rect{fill:var(--wash)}
+.dag .tint{stroke:none;fill-opacity:0}
+.dag .holds .tint{fill:var(--holds);fill-opacity:.1}.dag .undecided .tint{fill:var(--undecided);fill-opacity:.1}
+.dag .holds.exact .tint{fill-opacity:.34}.dag .holds.certified .tint{fill-opacity:.27}
+.dag .holds.witness .tint{fill-opacity:.2}.dag .holds.proof .tint{fill-opacity:1}
+.dag .violated .tint{fill:var(--violated);fill-opacity:1}.dag .error .tint{fill:var(--error);fill-opacity:1}
+.dag .holds.proof text,.dag .violated text,.dag .error text{fill:var(--paper)}
+.dag .holds .box{stroke:var(--holds)}.dag .violated .box{stroke:var(--violated);stroke-width:2.6}
+.dag .undecided .box{stroke:var(--undecided);stroke-dasharray:5 2.5}
+.dag .vacuous .box,.dag .not-applicable .box{stroke:var(--vacuous);stroke-dasharray:1.5 2.5}
+.dag .error .box{stroke:var(--error);stroke-width:2.6;stroke-dasharray:7 2 2 2}
+.dag a:hover .box,.dag a:focus .box{stroke-width:3;stroke-dasharray:none}
 """
-_HEIGHT, _BETWEEN_LAYERS, _BETWEEN_NODES, _MARGIN = 38.0, 46.0, 14.0, 3.0
+_HEIGHT, _BETWEEN_LAYERS, _BETWEEN_NODES, _MARGIN = 36.0, 44.0, 12.0, 3.0
 _BEND_HEIGHT = 4.0
-_GLYPH = 6.1
-_PAGE = 720.0
+_GLYPH = 7.0
 _SWEEPS = 24
 
 # What stands in a layer: a statement by its id, or the place where a long edge (user, used) crosses the layer.
@@ -38,42 +40,38 @@ _Neighbours = Mapping[_Item, Sequence[_Item]]
 
 @dataclass(frozen=True)
 class Node:
-    """A statement in the graph: `outcome` as in results.json, `under` the words of its verdict."""
+    """A statement in the graph: `outcome` and `evidence` as in results.json, `under` the words of its verdict."""
 
     id: str
     label: str
     under: str
     outcome: str
+    evidence: str | None
     anchor: str
     uses: tuple[str, ...]
 
     @property
     def width(self) -> float:
         """Room for the longer of the two lines, in pixels."""
-        return 24 + _GLYPH * max(len(self.label), 0.88 * len(self.under))
+        return 20 + _GLYPH * max(len(self.label), 0.87 * len(self.under))
 
 
-def dependency_graph(nodes: Sequence[Node]) -> dict[str, Any]:
-    """SVG, size in pixels, and the same in words; statements that use nothing and are not used stand below."""
+def dependency_graph(nodes: Sequence[Node]) -> dict[str, Any] | None:
+    """SVG, size in pixels, and the same in words, of the statements that use another or are used; None if none is."""
     known = {node.id: node for node in nodes}
     edges = [
         (node.id, used) for node in nodes for used in dict.fromkeys(node.uses) if used in known and used != node.id
     ]
+    if not edges:
+        return None
     linked = {end for edge in edges for end in edge}
-    places, routes, right, bottom = _lay_out([node for node in nodes if node.id in linked], edges)
-    x, y, wide = _MARGIN, bottom + (_BETWEEN_NODES if linked else 0.0), max(right, _PAGE)
-    for node in nodes:
-        if node.id not in linked:
-            if x > _MARGIN and x + node.width > wide:
-                x, y = _MARGIN, y + _HEIGHT + _BETWEEN_NODES
-            places[node.id] = (x, y)
-            right, bottom = max(right, x + node.width), y + _HEIGHT
-            x += node.width + _BETWEEN_NODES
+    nodes = [node for node in nodes if node.id in linked]
+    places, routes, right, bottom = _lay_out(nodes, edges)
     width, height = right + _MARGIN, bottom + _MARGIN
     body = [_edge(route) for route in routes] + [_node(node, places[node.id]) for node in nodes]
     size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" class="dag" {size}>{"".join(body)}</svg>'
-    words = "; ".join(f"{known[a].label} uses {known[b].label}" for a, b in edges) or "no statement uses another"
+    words = "; ".join(f"{known[a].label} uses {known[b].label}" for a, b in edges)
     return {"svg": svg, "width": width, "height": height, "alt": f"Dependency graph: {words}."}
 
 
@@ -81,8 +79,6 @@ def _lay_out(
     nodes: Sequence[Node], edges: Sequence[tuple[str, str]]
 ) -> tuple[dict[str, tuple[float, float]], list[list[tuple[float, float]]], float, float]:
     """Corners of the nodes, routes of the edges, and the right and lower end of it all."""
-    if not nodes:
-        return {}, [], _MARGIN, _MARGIN
     depth = _depths([node.id for node in nodes], edges)
     last = max(depth.values())
     layers: list[list[_Item]] = [[node.id for node in nodes if last - depth[node.id] == k] for k in range(last + 1)]
@@ -220,12 +216,12 @@ def _edge(points: Sequence[tuple[float, float]]) -> str:
 
 def _node(node: Node, corner: tuple[float, float]) -> str:
     x, y = corner
-    style = node.outcome.replace(" ", "-")
+    style = f"{node.outcome.replace(' ', '-')} {node.evidence or ''}".strip()
     box = f'x="{x:.1f}" y="{y:.1f}" width="{node.width:.1f}" height="{_HEIGHT}" rx="4"'
-    stripe = f"M{x + 1.5:.1f} {y + 4:.1f}h4v{_HEIGHT - 8}h-4Z"
     lines = (
-        f'<text x="{x + 12:.1f}" y="{y + 16:.1f}">{escape(node.label)}</text>'
-        f'<text class="under" x="{x + 12:.1f}" y="{y + 30:.1f}">{escape(node.under)}</text>'
+        f'<text x="{x + 10:.1f}" y="{y + 15:.1f}">{escape(node.label)}</text>'
+        f'<text class="under" x="{x + 10:.1f}" y="{y + 28.5:.1f}">{escape(node.under)}</text>'
     )
-    shape = f'<rect {box}/><path class="stripe" d="{stripe}"/>{lines}'
-    return f'<a href={quoteattr("#" + node.anchor)} class="{style}">{shape}</a>'
+    # The paper lies under the tint, so that an edge does not shine through.
+    shape = f'<rect {box} class="box"/><rect {box} class="tint"/>{lines}'
+    return f"<a href={quoteattr('#' + node.anchor)} class={quoteattr(style)}>{shape}</a>"

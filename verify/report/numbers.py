@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 _LN10 = math.log(10)
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _GREEK = {
     "alpha": "α",
@@ -44,7 +44,7 @@ def from_log(log_value: float | str | None, digits: int = 3) -> str:
     mantissa = f"{10 ** (decades - exponent):.{digits - 1}f}"
     if mantissa.startswith("10"):
         exponent, mantissa = exponent + 1, f"{1:.{digits - 1}f}"
-    power = f"10{str(exponent).translate(_RAISED)}"
+    power = f"10{str(exponent).translate(RAISED)}"
     return power if float(mantissa) == 1 and digits < 4 else f"{mantissa}×{power}"
 
 

@@ -14,10 +14,11 @@ from typing import Any
 
 import typst
 
-from verify.report import figures, graph, pictures
+from verify.report.page import FIGURE_STYLE
 from verify.report.palette import LIGHT, printed
 
-_MOST_ROWS = 30
+# Rows printed of a table: of the check whose figure stands beside the claim, and of the others.
+_MOST_ROWS, _FEW_ROWS = 10, 4
 _LONG_WORD = 28
 _FIGURE_FONT = "Libertinus Serif"
 # What the fonts inside Typst can show; asked only where a first attempt failed, for they have more than this.
@@ -83,29 +84,39 @@ def _printable(view: dict[str, Any]) -> tuple[Any, dict[str, str]]:
             name = f"figure-{len(images)}.svg"
             images[name] = _standalone(value["svg"])
             return {**{key: walk(item) for key, item in value.items() if key != "svg"}, "file": name}
-        if "rows" in value:
-            return {key: walk(item) for key, item in _shortened(value).items()}
         return {key: walk(item) for key, item in value.items()}
 
-    data = _map_text(walk({**view, "colours": LIGHT}), _breakable)
+    statements = [
+        {**item, "checks": [_abridged(check, item) for check in item["checks"]]} for item in view["statements"]
+    ]
+    data = _map_text(walk({**view, "statements": statements, "colours": LIGHT}), _breakable)
     return data, images
 
 
 def _standalone(svg: str) -> str:
-    css = printed((figures.STYLE + pictures.STYLE + graph.STYLE).replace("var(--figure-font)", f"'{_FIGURE_FONT}'"))
+    css = printed(FIGURE_STYLE.replace("var(--figure-font)", f"'{_FIGURE_FONT}'"))
     # Links inside an image do not survive in a PDF; the verdict board has them.
     svg = re.sub(r'<a href="[^"]*"', "<g", svg).replace("</a>", "</g>")
     return re.sub(r"^(<svg[^>]*>)", lambda match: f"{match[1]}<style>{css}</style>", svg)
 
 
-def _shortened(table: dict[str, Any]) -> dict[str, Any]:
+def _abridged(check: dict[str, Any], statement: dict[str, Any]) -> dict[str, Any]:
+    """A check as it is printed: the figure and a table of the leading one, and of others what does not simply hold."""
+    if check["anchor"] == statement["lead"]:
+        return {**check, "tables": [_shortened(table, _MOST_ROWS) for table in check["tables"]]}
+    figures = [] if check["verdict"]["outcome"] in ("holds", "not applicable") else check["figures"]
+    return {**check, "figures": figures, "tables": [_shortened(table, _FEW_ROWS) for table in check["tables"][:1]]}
+
+
+def _shortened(table: dict[str, Any], most: int) -> dict[str, Any]:
+    """A table with the rows that do not hold and an even selection of the rest, `most` in all, and a note."""
     rows = table["rows"]
-    if len(rows) <= _MOST_ROWS:
+    if len(rows) <= most:
         return {**table, "note": ""}
     remarkable = [index for index, row in enumerate(rows) if row["verdict"] and row["verdict"]["outcome"] != "holds"]
-    chosen = set(remarkable) if len(remarkable) <= _MOST_ROWS else set(_evenly(remarkable, _MOST_ROWS))
+    chosen = set(remarkable) if len(remarkable) <= most else set(_evenly(remarkable, most))
     rest = [index for index in range(len(rows)) if index not in chosen]
-    chosen |= set(_evenly(rest, _MOST_ROWS - len(chosen)))
+    chosen |= set(_evenly(rest, most - len(chosen)))
     kept: list[dict[str, Any]] = []
     group = shown = None
     for index, row in enumerate(rows):
@@ -113,10 +124,10 @@ def _shortened(table: dict[str, Any]) -> dict[str, Any]:
         if index in chosen:
             kept.append({**row, "group": group if group != shown else None})
             shown = group
-    every = "all" if len(remarkable) <= _MOST_ROWS else "many"
+    every = "all" if len(remarkable) <= most else "many"
     note = (
-        f"{len(kept)} of {len(rows)} points are printed, {every} of those that do not hold and an even selection of "
-        "the rest; report.html and results.json have every point."
+        f"{len(kept)} of {len(rows)} points, {every} of those that do not hold and an even selection of the rest; "
+        "report.html and results.json have every one."
     )
     return {**table, "rows": kept, "note": note}
 

@@ -76,7 +76,7 @@ def draw(drawing: Drawing, title: str, prefix: str) -> Figure:
 # --- Areas --------------------------------------------------------------------------------------------------
 
 
-def _hatches(canvas: Canvas, prefix: str, categories: int) -> None:
+def hatches(canvas: Canvas, prefix: str, categories: int) -> None:
     """Define the hatch of each category that has one."""
     tiles = [
         f'<pattern id="{prefix}-h{category}" width="6" height="6" patternUnits="userSpaceOnUse"'
@@ -88,7 +88,7 @@ def _hatches(canvas: Canvas, prefix: str, categories: int) -> None:
         canvas.parts.append(f"<defs>{''.join(tiles)}</defs>")
 
 
-def _area(canvas: Canvas, path: str, category: int, prefix: str, name: str) -> None:
+def area(canvas: Canvas, path: str, category: int, prefix: str, name: str) -> None:
     """Fill a path with the colour and the hatch of a category; `name` must be new for each path of a figure."""
     style = f"area tone-{_TONES[category]}"
     if category not in _HATCHES:
@@ -100,8 +100,9 @@ def _area(canvas: Canvas, path: str, category: int, prefix: str, name: str) -> N
     )
 
 
-def _share(share: float) -> str:
-    return f"{numbers.from_log(math.log(100 * share), 2)} %" if share > 0 else "none"
+def percent(part: float) -> str:
+    """A part of a whole, in percent."""
+    return f"{numbers.from_log(math.log(100 * part), 2)} %" if part > 0 else "none"
 
 
 def _area_legend(canvas: Canvas, labels: Sequence[str], shares: Sequence[float], prefix: str, width: float) -> float:
@@ -112,16 +113,16 @@ def _area_legend(canvas: Canvas, labels: Sequence[str], shares: Sequence[float],
 
         def sign(at: Place, category: int = category) -> None:
             path = f"M{at[0] - 8:.1f} {at[1] - 6:.1f}h16v12h-16Z"
-            _area(canvas, path, category, prefix, f"k{category}")
+            area(canvas, path, category, prefix, f"k{category}")
             canvas.shape(path, "hair")
 
-        items.append((f"{cut(label, most)}: {_share(share)}", sign))
+        items.append((f"{cut(label, most)}: {percent(share)}", sign))
     return canvas.legend(items, width, room=14)
 
 
 def _shares_in_words(labels: Sequence[str], shares: Sequence[float], counts: Sequence[int], unit: str) -> str:
     parts = [
-        f"{label}: {count} {unit}{'' if count == 1 else 's'}, {_share(share)} of the area"
+        f"{label}: {count} {unit}{'' if count == 1 else 's'}, {percent(share)} of the area"
         for label, share, count in zip(labels, shares, counts, strict=True)
     ]
     return "; ".join(parts)
@@ -132,7 +133,7 @@ def _shares_in_words(labels: Sequence[str], shares: Sequence[float], counts: Seq
 
 def _arrangement(drawing: Arrangement, title: str, prefix: str) -> Figure:
     canvas = Canvas()
-    _hatches(canvas, prefix, len(drawing.labels))
+    hatches(canvas, prefix, len(drawing.labels))
     shares = drawing.shares()
     width = _NARROW if drawing.dimension == 2 else _WIDE
     top = _area_legend(canvas, drawing.labels, shares, prefix, width)
@@ -152,7 +153,7 @@ def _arrangement(drawing: Arrangement, title: str, prefix: str) -> Figure:
             outlines = (_sector(c, centre) if isinstance(c, Sector) else _polygon(c, centre, side) for c in cells)
             path = "".join(outlines)
             if path:
-                _area(canvas, path, category, prefix, f"a{category}-{side}")
+                area(canvas, path, category, prefix, f"a{category}-{side}")
         if not drawing.lines:
             canvas.shape(
                 "".join(
@@ -301,7 +302,7 @@ def _spread(angles: Sequence[float], need: float) -> list[float]:
 
 def _map(drawing: Map, title: str, prefix: str) -> Figure:
     canvas = Canvas()
-    _hatches(canvas, prefix, len(drawing.labels))
+    hatches(canvas, prefix, len(drawing.labels))
     shares = drawing.shares()
     width, left, side = _NARROW, 46.0, 352.0
     top = _area_legend(canvas, drawing.labels, shares, prefix, width) + 24
@@ -319,7 +320,7 @@ def _map(drawing: Map, title: str, prefix: str) -> Figure:
                 first = row
     for category, path in enumerate(paths):
         if path:
-            _area(canvas, path, category, prefix, f"a{category}")
+            area(canvas, path, category, prefix, f"a{category}")
     grid = [f"M{x:.1f} {top:.1f}V{bottom:.1f}" for x in xs[1:-1]] + [
         f"M{left:.1f} {y:.1f}H{left + side:.1f}" for y in ys[1:-1]
     ]

@@ -30,11 +30,19 @@ def shown_verdict(verdict: dict[str, Any], parts: str = "parts") -> dict[str, An
         text = f"By {parts}: {text}."
     return {
         "outcome": outcome,
+        "evidence": verdict.get("evidence") or "",
         "key": outcome.replace(" ", "-"),
+        "leans": lean or "",
         "sign": words.SIGNS[outcome],
+        "order": str(list(words.SIGNS).index(outcome) * 10 + _evidence_order(verdict.get("evidence"))),
         "words": " · ".join([*named, *([lean] if lean else [])]),
         "text": text,
     }
+
+
+def _evidence_order(evidence: str | None) -> int:
+    known = list(words.LEGEND_EVIDENCE)
+    return known.index(evidence) if evidence in known else len(known)
 
 
 def shown_finding(finding: dict[str, Any]) -> dict[str, Any]:

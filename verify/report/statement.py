@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from verify import pictures
-from verify.report.check import shown_check, shown_claim
+from verify.report import numbers
+from verify.report.check import ranges, shown_check, shown_claim
 from verify.report.formulas import formula
 from verify.report.pictures import draw
 from verify.report.shown import shown_finding, shown_verdict
@@ -20,6 +22,10 @@ def shown_statement(
     citation = item["citation"]
     url = citation["url"] if citation["url"] and re.match(r"https?://", citation["url"]) else None
     run = results["run"]
+    checks = [
+        shown_check(check, item, f"{anchor}-{index}", _costs(results, item["id"], check["name"]))
+        for index, check in enumerate(item["checks"], 1)
+    ]
     options = [part for part in re.findall(r"--(?:path|data|epsilon|slope) \S+", run["command"])]
     return {
         "id": item["id"],
@@ -55,15 +61,15 @@ def shown_statement(
             }
             for step in item["steps"]
         ],
-        "checks": [
-            shown_check(check, item, f"{anchor}-{index}", _costs(results, item["id"], check["name"]))
-            for index, check in enumerate(item["checks"], 1)
-        ],
+        "checks": checks,
+        # The check whose figure stands beside the claim.
+        "lead": next((check["anchor"] for check in checks if check["figures"]), None),
         "findings": [shown_finding(finding) for finding in item["findings"]],
         # Results of before there were pictures have none.
         "pictures": [_picture(picture, f"{anchor}-p{n}") for n, picture in enumerate(item.get("pictures", []), 1)],
         "notes": item["notes"],
         "verdict": shown_verdict(item["verdict"], "check" if item["checks"] else "step"),
+        "cost": numbers.seconds(results["times"].get("statements", {}).get(item["id"])),
         "reproduce": " ".join([f"python -m verify run {item['id']} --seed {run['seed']}", *options]),
     }
 
@@ -76,8 +82,7 @@ def _picture(item: dict[str, Any], anchor: str) -> dict[str, Any]:
         error = "The run ended before this picture was computed."
     else:
         try:
-            made = draw(pictures.from_dict(item["drawing"]), item["title"], anchor)
-            figure = {"svg": made.svg, "alt": made.alt, "width": made.width, "height": made.height}
+            figure = draw(pictures.from_dict(item["drawing"]), item["title"], anchor).to_dict()
         except ValueError as failure:  # results.json may have been edited, or be of a later version
             error = f"This picture cannot be drawn: {failure}"
     return {
@@ -98,8 +103,14 @@ _DERIVATIONS = {
 
 
 def _assumption(assumption: dict[str, Any], item: dict[str, Any]) -> dict[str, Any]:
-    answers = [point["assumptions"].get(assumption["id"]) for check in item["checks"] for point in check["points"]]
+    by_check = {
+        check["name"]: [point["assumptions"].get(assumption["id"]) for point in check["points"]]
+        for check in item["checks"]
+    }
+    answers = [answer for found in by_check.values() for answer in found]
     known = [answer for answer in answers if answer is not None]
+    on_data = assumption["on_data"]
+    mixed = on_data is None and len(set(answers)) > 1
     if assumption["on_data"] is not None or assumption["reason"]:
         state = {True: "met by the data", False: "broken by the data", None: "not testable on the data"}
         status = state[assumption["on_data"]] + (f": {assumption['reason']}" if assumption["reason"] else "")
@@ -120,8 +131,20 @@ def _assumption(assumption: dict[str, Any], item: dict[str, Any]) -> dict[str, A
         "text": assumption["text"].rstrip(".") if assumption["latex"] else assumption["text"],
         "formula": formula(assumption["latex"]).to_dict() if assumption["latex"] else None,
         "status": status,
-        "broken": assumption["on_data"] is False or False in known,
+        "broken": on_data is False or False in known,
+        "sign": "✗" if on_data is False or False in known else "✓" if known or on_data else "·",
+        "places": [f"{name}: {_places(found)}" for name, found in by_check.items() if found] if mixed else [],
     }
+
+
+def _places(answers: Sequence[bool | None]) -> str:
+    """At which points of a check an assumption is met, broken or not testable."""
+    numbered: dict[str, list[int]] = {}
+    for number, answer in enumerate(answers, 1):
+        numbered.setdefault({True: "met", False: "broken", None: "not testable"}[answer], []).append(number)
+    if len(numbered) == 1:
+        return f"{next(iter(numbered))} at all {len(answers)}" if len(answers) > 1 else next(iter(numbered))
+    return ", ".join(f"{state} at {ranges(places)}" for state, places in numbered.items())
 
 
 def _costs(results: dict[str, Any], statement: str, check: str) -> dict[int, float]:

@@ -6,15 +6,13 @@ control character; escaping for HTML is Jinja's, and Typst gets text as JSON str
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from verify.plain import plain
 from verify.report import numbers, words
-from verify.report.graph import Node, dependency_graph
-from verify.report.shown import shown_finding, shown_verdict
+from verify.report.overview import overview
+from verify.report.shown import shown_verdict
 from verify.report.statement import shown_statement
 
 
@@ -46,22 +44,13 @@ def make_view(results: dict[str, Any]) -> dict[str, Any]:
         "works": works,
         "summary": words.summary(results),
         "calibration": words.calibration(results),
-        "answers": words.answers(results),
         "stamp": _stamp(results),
         "started": _started(results["times"].get("started")),
         "run": _run_facts(results),
         "command": results["run"]["command"],
         "seed": results["run"]["seed"],
-        "board": [_board_row(item, anchors, labels, results["times"]) for item in statements],
-        "mutants": _mutants_board(statements, anchors, labels),
-        "graph": _graph(statements, anchors, labels),
-        "findings": [
-            {**shown_finding(finding), "label": labels[item["id"]], "anchor": anchors[item["id"]]}
-            for item in statements
-            for finding in item["findings"]
-        ],
+        **overview(results, anchors, labels),
         "broken": results["broken_modules"],
-        "fates": [{"name": fate, "text": text} for fate, text in words.FATES.items()],
         "legend": {
             "outcomes": [
                 {"verdict": shown_verdict({"outcome": outcome}), "text": text}
@@ -123,60 +112,3 @@ def _run_facts(results: dict[str, Any]) -> list[dict[str, str]]:
         data = run["data"]
         facts.insert(0, ("Data", f"{data['name']}: N = {data['N']}, d₀ = {data['d0']}; SHA-256 {data['sha256']}"))
     return [{"name": name, "value": value} for name, value in facts if value]
-
-
-def _board_row(
-    item: dict[str, Any], anchors: dict[str, str], labels: dict[str, str], times: dict[str, Any]
-) -> dict[str, Any]:
-    controls = [control for check in item["checks"] for control in check["controls"]]
-    looked = [control for control in controls if control["looked_at"]]
-    rejected = sum(control["rejected"] for control in looked)
-    text = f"{rejected} of {len(looked)}" if looked else ("not reached" if controls else "none")
-    return {
-        "id": item["id"],
-        "label": labels[item["id"]],
-        "anchor": anchors[item["id"]],
-        "title": item["title"],
-        "verdict": shown_verdict(item["verdict"]),
-        "controls": text,
-        "controls_missed": rejected < len(looked),
-        "cost": numbers.seconds(times.get("statements", {}).get(item["id"])),
-    }
-
-
-def _mutants_board(
-    statements: Sequence[dict[str, Any]], anchors: dict[str, str], labels: dict[str, str]
-) -> list[dict[str, Any]]:
-    """For each statement with mutants how many there are of each fate."""
-    rows = []
-    for item in statements:
-        fates = Counter(mutant["fate"] for mutant in words.mutants_of(item))
-        if fates:
-            rows.append(
-                {
-                    "label": labels[item["id"]],
-                    "anchor": anchors[item["id"]],
-                    "total": str(fates.total()),
-                    "counts": [str(fates[fate]) for fate in words.FATES],
-                }
-            )
-    return rows
-
-
-def _graph(statements: Sequence[dict[str, Any]], anchors: dict[str, str], labels: dict[str, str]) -> dict[str, Any]:
-    nodes = []
-    for item in statements:
-        verdict = item["verdict"]
-        label = labels[item["id"]]
-        nodes.append(
-            Node(
-                item["id"],
-                label if len(label) <= 22 else f"{label[:21]}…",
-                f"{words.SIGNS[verdict['outcome']]} {verdict['outcome']}"
-                + (f" · {verdict['evidence']}" if verdict["evidence"] else ""),
-                verdict["outcome"],
-                anchors[item["id"]],
-                tuple(item["uses"]),
-            )
-        )
-    return dependency_graph(nodes)

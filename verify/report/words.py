@@ -46,6 +46,11 @@ def count(number: int, singular: str, plural: str | None = None) -> str:
     return f"{word} {singular if number == 1 else plural or singular + 's'}"
 
 
+def count_in_digits(number: int, singular: str) -> str:
+    """`1 point`, `42 points`."""
+    return f"{number} {singular}{'' if number == 1 else 's'}"
+
+
 def listing(items: Iterable[str]) -> str:
     """`A, B and C`."""
     names = list(items)
@@ -117,15 +122,20 @@ def calibration(results: dict[str, Any]) -> dict[str, str]:
 
 
 def answers(results: dict[str, Any]) -> list[dict[str, str]]:
-    """The reader's three questions with their answers."""
+    """The reader's questions, each with a headline, an answer, and what else there is to say."""
     return [
-        {"question": "Is it right?", "answer": _is_it_right(results)},
-        {"question": "Where does it say nothing?", "answer": _where_silent(results)},
-        {"question": "Could the checks have said no?", "answer": _could_fail(results)},
+        {"question": "Is it right?", **_is_it_right(results)},
+        {"question": "Where does it say nothing?", **_where_silent(results)},
+        {"question": "Could the checks have said no?", **_could_fail(results)},
     ]
 
 
-def _is_it_right(results: dict[str, Any]) -> str:
+def answer(headline: str, parts: Sequence[str], more: str = "") -> dict[str, str]:
+    """An answer in a few words, in a few sentences, and what else there is to say."""
+    return {"headline": headline, "answer": " ".join(parts), "more": more}
+
+
+def _is_it_right(results: dict[str, Any]) -> dict[str, str]:
     statements = results["statements"]
     work = main_work(results)
     by_outcome = {outcome: [s for s in statements if s["verdict"]["outcome"] == outcome] for outcome in SIGNS}
@@ -142,10 +152,8 @@ def _is_it_right(results: dict[str, Any]) -> str:
     holding: dict[str, list[str]] = {}
     for item in by_outcome["holds"]:
         holding.setdefault(item["verdict"]["evidence"] or "no evidence", []).append(label(item))
-    if holding:
-        ranked = [evidence for evidence in (*LEGEND_EVIDENCE, "no evidence") if evidence in holding]
-        shown = "; ".join(f"{listing(holding[evidence])} ({evidence})" for evidence in ranked)
-        parts.append(f"What holds: {shown}.")
+    ranked = [evidence for evidence in (*LEGEND_EVIDENCE, "no evidence") if evidence in holding]
+    shown = "; ".join(f"{listing(holding[evidence])} ({evidence})" for evidence in ranked)
     trends = [item for item in by_outcome["undecided"] if item["verdict"]["evidence"] == "trend"]
     if trends:
         parts.append(f"No finite run can decide an asymptotic claim: {_leanings(trends)}.")
@@ -156,9 +164,12 @@ def _is_it_right(results: dict[str, Any]) -> str:
         parts.append(f"The computation failed for {listing(map(label, by_outcome['error']))}.")
     confirmed = [f for item in statements for f in item["findings"] if f["verdict"]["outcome"] == "holds"]
     if confirmed:
-        found = count(len(confirmed), "finding")
-        parts.append(f"A computation confirmed {found} about the text as printed, listed below.")
-    return " ".join(parts) or "Nothing was checked."
+        parts.append(f"A computation confirmed {count(len(confirmed), 'finding')} about the text as printed.")
+    if not statements:
+        return answer("nothing checked", ["Nothing was checked."])
+    headline = f"{len(violated)} violated, " if violated else ""
+    headline += f"{len(by_outcome['holds'])} of {len(statements)} hold" + ("" if violated else ", none violated")
+    return answer(headline, parts, f"What holds: {shown}." if shown else "")
 
 
 def _leanings(trends: Sequence[dict[str, Any]]) -> str:
@@ -176,8 +187,9 @@ def _leanings(trends: Sequence[dict[str, Any]]) -> str:
     return "; ".join(shown)
 
 
-def _where_silent(results: dict[str, Any]) -> str:
+def _where_silent(results: dict[str, Any]) -> dict[str, str]:
     vacuous, outside, unresolved = [], [], []
+    silent = everything = 0
     for item in results["statements"]:
         points = [point for check in item["checks"] for point in check["points"]]
         looked = [point for point in points if point["estimate"] is not None]
@@ -187,6 +199,7 @@ def _where_silent(results: dict[str, Any]) -> str:
             point["verdict"]["outcome"] == "undecided" and point["verdict"]["leaning"] is None for point in looked
         )
         total = len(points)
+        silent, everything = silent + empty, everything + total
         if empty or item["verdict"]["outcome"] == "vacuous":
             vacuous.append(f"{label(item)} ({empty} of {total} points)" if empty else label(item))
         if apart:
@@ -208,15 +221,17 @@ def _where_silent(results: dict[str, Any]) -> str:
         for assumption in item["assumptions"]
         if assumption["on_data"] is False
     ]
+    said = parts[:1]
     if broken:
-        parts.append(f"The data break {listing(broken)}, so these statements do not speak about them.")
-    return " ".join(parts)
+        said.append(f"The data break {listing(broken)}, so these statements do not speak about them.")
+    headline = f"vacuous at {silent} of {count_in_digits(everything, 'point')}" if everything else "no points"
+    return answer(headline, said, " ".join(parts[1:]))
 
 
-def _could_fail(results: dict[str, Any]) -> str:
+def _could_fail(results: dict[str, Any]) -> dict[str, str]:
     controls = results["summary"]["controls"]
     if not controls["total"]:
-        return "There were no controls in this run, so this is not known."
+        return answer("no controls", ["There were no controls in this run, so this is not known."])
     missed = [
         f"“{control['name']}” of {label(item)}"
         for item in results["statements"]
@@ -225,7 +240,7 @@ def _could_fail(results: dict[str, Any]) -> str:
         if control["looked_at"] and not control["rejected"]
     ]
     if controls["looked_at"] == 0:
-        return "No control could be judged in this run, so this is not known."
+        return answer("no control judged", ["No control could be judged in this run, so this is not known."])
     text = f"Every control that could be judged was rejected ({controls['rejected']} of {controls['looked_at']})."
     if missed:
         were = "was" if len(missed) == 1 else "were"
@@ -237,7 +252,7 @@ def _could_fail(results: dict[str, Any]) -> str:
     if others:
         text += f" Of {count(others, 'mutant')} made without a look at the checks, {fates.count('rejected')} "
         text += f"{'was' if fates.count('rejected') == 1 else 'were'} rejected."
-    return text
+    return answer(f"{controls['rejected']} of {controls['looked_at']} controls rejected", [text])
 
 
 def mutants_of(statement: dict[str, Any]) -> list[dict[str, Any]]:
