@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from theorems.setting import HIDDEN, INPUTS, NOT_LINEAR, SAMPLES, SLOPE, note
 from verify.network import regions
-from verify.network.certified import STAGES, certified_ranks, chance_of_missing, random_prime
+from verify.network.certified import STAGES, certified_ranks, chance_of_missing
+from verify.network.modular import random_prime
 from verify.relations import Relation
 from verify.sampling import Draw, Tally, count
 from verify.statements import Check, Claim, Control, Derivation, Finding, Kind, Point, Sampler, Statement, Step

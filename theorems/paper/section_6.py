@@ -150,7 +150,9 @@ def _kept(point: Point, draw: Draw) -> Tally:
     # The regions that are not among these have no kernel.
     for k, (one, choice) in enumerate(zip(*np.unravel_index(found.index, happened.shape), strict=True)):
         cut = slice(k, k + 1)
-        single = regions.Kernels(found.index[cut], found.projector[cut], found.rank[cut], found.clear[cut], 1)
+        single = regions.Kernels(
+            found.index[cut], found.projector[cut], found.rank[cut], found.clear[cut], 1, found.active[cut]
+        )
         event = regions.support_above(single, point.real("epsilon"))
         happened[one, choice], doubtful[one, choice] = event.hits > 0, event.doubtful > 0
     worst, each = happened.any(axis=1), np.arange(batch)

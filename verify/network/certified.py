@@ -22,24 +22,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from flint import fmpz, fmpz_mat, nmod_mat
+from flint import fmpz_mat, nmod_mat
 
 from verify.network.arrangements import exact_entries
 from verify.network.khatri_rao import gram
+from verify.network.modular import SMALLEST_PRIME, Reduced, reduce, row_echelon
 from verify.network.regions import _full_rank
 from verify.verdicts import Evidence
 
 STAGES = ("float", "modular", "witness", "exact", "random")
 FLOAT, MODULAR, WITNESS, EXACT, RANDOM = range(5)
 
-SMALLEST_PRIME = 2**60
-"""Primes are drawn from here up to twice that."""
-
 _PRIMES_TRIED = 2
 # Rosser & Schoenfeld 1962, (3.9) and Corollary 3: there are more than 3x/(5 log x) primes between x and 2x.
 _PRIMES = 3 * SMALLEST_PRIME / (5 * math.log(SMALLEST_PRIME))
-
-Residues = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -103,11 +99,11 @@ def certified_ranks(
     open_ = _not_proved(active, rho, exact, dimension, rng)
     # One prime, and for one X one reduction of it, serves the whole batch; another is drawn only where it was unlucky.
     integers = _integers(exact) if exact is not None and exact.ndim == 2 else None
-    modular = _reduce(integers, rho, (dimension, samples), rng)
+    modular = reduce(integers, rho, (dimension, samples), rng)
     for item in open_.tolist():
         if exact is not None and exact.ndim == 3:
             integers = _integers(exact[item])
-            modular = _reduce(integers, rho, (dimension, samples), rng)
+            modular = reduce(integers, rho, (dimension, samples), rng)
         rank[item], stage[item] = _settle(active[item], rho, integers, modular, rng)
     random = int((stage == RANDOM).sum())
     return CertifiedRanks(rank, stage, min(1.0, random * chance_of_missing(samples, width, rho)))
@@ -128,14 +124,6 @@ def chance_of_missing(samples: int, width: int, slope: float | Fraction) -> floa
     digits = samples * (math.log2(max(abs(rho.numerator), rho.denominator)) + math.log2(width) / 2)
     divisors = digits / math.log2(SMALLEST_PRIME)
     return samples / SMALLEST_PRIME + divisors / _PRIMES
-
-
-def random_prime(rng: np.random.Generator) -> int:
-    """A prime drawn evenly from `SMALLEST_PRIME` to twice that; proved to be prime."""
-    while True:
-        candidate = int(rng.integers(SMALLEST_PRIME, 2 * SMALLEST_PRIME)) | 1
-        if fmpz(candidate).is_prime():
-            return candidate
 
 
 def rank_bound(active: npt.NDArray[np.bool_], slope: Fraction, dimension: int, chosen: npt.NDArray[np.bool_]) -> int:
@@ -181,33 +169,11 @@ def _not_proved(
     return np.flatnonzero(~proved)
 
 
-@dataclass(frozen=True)
-class _Modular:
-    """`a·X` and `b·X` modulo a prime, for the slope a/b: what every `b·A ∘ X` is made of; each `d0 × N`."""
-
-    prime: int
-    low: Residues
-    high: Residues
-
-
-def _reduce(
-    integers: list[list[int]] | None, rho: Fraction, shape: tuple[int, int], rng: np.random.Generator
-) -> _Modular:
-    """The inputs, or random ones of this shape, modulo a random prime."""
-    prime = random_prime(rng)
-    rows = rng.integers(0, prime, shape).tolist() if integers is None else integers
-    low, high = (
-        np.array([[factor * entry % prime for entry in row] for row in rows], dtype=np.uint64)
-        for factor in (rho.numerator, rho.denominator)
-    )
-    return _Modular(prime, low, high)
-
-
 def _settle(
     active: npt.NDArray[np.bool_],
     rho: Fraction,
     integers: list[list[int]] | None,
-    modular: _Modular,
+    modular: Reduced,
     rng: np.random.Generator,
 ) -> tuple[int, int]:
     """Rank of one pattern, and the stage that settled it."""
@@ -216,14 +182,12 @@ def _settle(
     found = 0
     for tried in range(_PRIMES_TRIED):
         if tried:
-            modular = _reduce(integers, rho, (dimension, samples), rng)
-        entries = np.where(active[:, None, :], modular.high, modular.low).ravel().tolist()
-        G = nmod_mat(len(active) * dimension, samples, entries, modular.prime)
-        reduced, rank = G.rref()
-        found = max(found, int(rank))
+            modular = reduce(integers, rho, (dimension, samples), rng)
+        echelon, rank = row_echelon(active, modular)
+        found = max(found, rank)
         if found == min(samples, dimension * len(active)):
             return found, MODULAR
-        if rank_bound(active, rho, dimension, _support(reduced, int(rank), samples)) == found:
+        if rank_bound(active, rho, dimension, _support(echelon, rank, samples)) == found:
             return found, WITNESS
     if integers is None:
         return found, RANDOM

@@ -36,6 +36,7 @@ class RegionBatch:
         residual: the residual `e = P y` of every DLM in the region, `(B, N)`.
         errors: samples that such a DLM misclassifies, `(B,)`; those within rounding of one half count.
         ties: how many of them are within rounding of one half, `(B,)`.
+        fits: whether that residual is zero: 1 yes, 0 no, -1 in doubt, `(B,)`.
         minimum: whether the region contains a DLM: 1 yes (with a witness that was evaluated as a network), 0 no, -1
             unknown or not asked, `(B,)`.
         witnesses: `(W', z')` of a DLM in the region, `d1 × d0` and `d1`, by position in the batch.
@@ -47,6 +48,7 @@ class RegionBatch:
     residual: FloatArray
     errors: NDArray[np.intp]
     ties: NDArray[np.intp]
+    fits: NDArray[np.int8]
     minimum: NDArray[np.int8]
     witnesses: dict[int, tuple[FloatArray, FloatArray]]
 
@@ -58,9 +60,7 @@ class RegionBatch:
 
     def globalmin(self) -> NDArray[np.int8]:
         """Whether each region lies in `G`: it contains a DLM with `e = 0`."""
-        size = np.abs(self.residual).max(axis=1, initial=0.0)
-        surely, maybe = size <= regions.COORDINATE_ZERO, size <= regions.COORDINATE_CLEAR
-        return _both(np.where(self.clear & surely, YES, np.where(self.clear & ~maybe, NO, UNKNOWN)), self.minimum)
+        return _both(self.fits, self.minimum)
 
 
 def examine(
@@ -103,6 +103,9 @@ def examine(
     residual = np.zeros((batch, samples))
     rank[found.index], clear[found.index] = found.rank, found.clear
     residual[found.index] = found.projector @ y
+    fits = np.full(batch, YES, dtype=np.int8)
+    surely, maybe = regions.fits(found, y)
+    fits[found.index] = np.where(surely, YES, np.where(maybe, UNKNOWN, NO))
     outputs = y - residual
     ties = (residual != 0) & (np.abs(outputs - 0.5) < regions.COORDINATE_CLEAR)
     wrong = ((outputs > 0.5) != (y > 0.5)) | ties
@@ -113,6 +116,7 @@ def examine(
         residual=residual,
         errors=wrong.sum(axis=1),
         ties=ties.sum(axis=1),
+        fits=fits,
         minimum=np.full(batch, UNKNOWN, dtype=np.int8),
         witnesses={},
     )

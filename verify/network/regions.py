@@ -8,6 +8,11 @@ Most regions of an over-parameterised network have `rank G = N`, hence `P = 0`. 
 of the Gram matrix proves that cheaply; it can accept only. What it does not accept goes to a singular value
 decomposition of `G` itself, and what lies between its two thresholds is reported as doubtful, never guessed.
 
+A zero in floating point may be a small number. For inputs drawn at random that has a probability of the order of the
+threshold. Data can be made, or happen, to be so: copies of a sample up to its last digits, a slope next to one at which
+patterns become dependent. So for one `X` under all regions, and for slopes of many digits, each kernel that was found is
+compared with the one modulo a random prime (`verify.network.modular`), and where they differ the region is doubtful.
+
 Large batches of NumPy arrays take both steps many regions at a time (`verify.network.kernel`); the decomposition is
 left with what comes out of that without a small enough bound on the error.
 """
@@ -24,8 +29,8 @@ import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
-from verify.network import kernel
-from verify.network.activations import check_layers, pattern
+from verify.network import kernel, modular
+from verify.network.activations import check_layers
 from verify.network.khatri_rao import gram, khatri_rao
 
 Array = Any
@@ -33,21 +38,29 @@ Decomposed = tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.bool_]]
 Result = TypeVar("Result")
 
 UNIT_ROUNDOFF = 2.0**-53
-# Singular values relative to the largest: an exact zero comes out near 1e-15 in double precision, and a Gaussian
-# instance has a nonzero one below 1e-8 with probability of that order. Between the two nothing is decided.
 NULL_BELOW = 1e-12
+"""Singular values below this fraction of the largest count as zeros: an exact zero comes out near 1e-15."""
 CLEAR_ABOVE = 1e-9
-# Kernel coordinates and outputs are computed with errors near 1e-15/CLEAR_ABOVE at worst.
+"""Those above this one are not: the projection then has an error of a few times 1e-16 over it, which
+`COORDINATE_CLEAR` leaves room for. Between the two nothing is decided."""
 COORDINATE_ZERO = 1e-11
+"""Coordinates of kernel vectors and residuals up to this count as zeros."""
 COORDINATE_CLEAR = 1e-6
-# Kernel vectors are long where columns are short. Between columns further apart than this, a coordinate that is not
-# zero could come out below COORDINATE_ZERO, and a singular value below NULL_BELOW.
+"""Those above this one are not, and outputs further than this from one half are on one side of it: errors are below
+1e-15/CLEAR_ABOVE."""
 COLUMNS_APART = 1e-7
-# A slope nearer to zero, or the inverse of one, leaves singular values of the order of its square, which would pass
-# for zeros.
+"""Kernel vectors are long where columns are short. Between columns further apart than this, a coordinate that is not
+zero could come out below `COORDINATE_ZERO`, and a singular value below `NULL_BELOW`."""
 SLOPE_CLEAR = math.sqrt(NULL_BELOW)
-# Squares of smaller numbers lose digits to gradual underflow.
-_UNDERFLOW = 1e-280
+"""A slope nearer to 0, or the inverse of one, leaves singular values of the order of its square, which would pass for
+zeros; so does one nearer to 1 or −1, where patterns are dependent, without being it."""
+PLAIN_SLOPE = 1000
+"""Slopes whose numerator and denominator are at most this are no near misses of a special one by accident."""
+IN_RANGE = 2.0**400
+"""Inputs and weights between the inverse of this and this are multiplied as they are: neither products nor their squares
+overflow, and what underflows is below the rounding of the rest."""
+_LEAST_FLOAT = 2.0**-1074
+_UNDERFLOW = 1e-280  # squares of smaller numbers lose digits to gradual underflow
 # Entries of all Gram matrices of a batch from which on the compiled kernel is worth its start, half a second.
 _COMPILED = 2**15
 # Up to here a batch is factorised column by column; above, LAPACK takes one matrix at a time.
@@ -64,6 +77,8 @@ class Kernels:
         rank: their ranks, `(K,)`.
         clear: whether the rank, and so the projector, was decided beyond doubt, `(K,)`.
         batch: number of regions.
+        active: their patterns, `(K, d1, N)`.
+        exact: inputs and slope modulo a prime, where kernels were compared with those modulo it; else None.
     """
 
     index: NDArray[np.intp]
@@ -71,6 +86,8 @@ class Kernels:
     rank: NDArray[np.intp]
     clear: NDArray[np.bool_]
     batch: int
+    active: NDArray[np.bool_]
+    exact: modular.Reduced | None = None
 
 
 @dataclass(frozen=True)
@@ -109,17 +126,118 @@ def kernels(W: Array, X: Array, slope: float) -> Kernels:
             f"got {W.shape[0]} first layers and {X.shape[0]} data sets; expected as many, or one X (d0, N)"
         )
     check_layers(W, X, slope)
-    found = _compiled_kernels(W, X, slope) if _worth_compiling(W, X) else _array_kernels(W, X, slope)
-    if 0 < abs(slope) < SLOPE_CLEAR or abs(slope) > 1 / SLOPE_CLEAR:
-        return replace(found, clear=found.clear & (found.rank == X.shape[-1]))
-    return found
+    if not math.isfinite(slope):
+        raise ValueError(f"got slope {slope}; expected a finite number")
+    rows, columns = _scaled_rows(W), _scaled(X)
+    if columns is None:
+        return _undecided(W, X)
+    found = (_compiled_kernels if _worth_compiling(W, X) else _array_kernels)(rows, columns, slope)
+    if any(0 < abs(distance) < SLOPE_CLEAR for distance in _from_special(slope)):
+        found = replace(found, clear=found.clear & (found.rank == X.shape[-1]))
+    if X.ndim == 2:
+        return _compared(found, modular.reduced_floats(_numpy(X), slope))
+    exact = Fraction(repr(float(slope)))
+    plain = max(abs(exact.numerator), exact.denominator) <= PLAIN_SLOPE
+    return found if plain else _compared_each(found, _numpy(X), slope)
+
+
+def _from_special(slope: float) -> tuple[float, ...]:
+    """Distances to slopes at which patterns are dependent that are not so elsewhere; the inverse for infinity."""
+    return slope, slope - 1, slope + 1, 1 / slope if slope else 0.0
+
+
+def _scaled_rows(W: Array) -> Array:
+    """First layers, with rows times powers of two where they are out of range: patterns do not depend on that."""
+    xp = array_api_compat.array_namespace(W)
+    sizes = xp.max(xp.abs(W), axis=-1)
+    _require_finite(sizes, "W")
+    if bool(xp.all((sizes == 0) | ((sizes > 1 / IN_RANGE) & (sizes < IN_RANGE)))):
+        return W
+    exponents = np.frexp(_numpy(sizes))[1]
+    return xp.asarray(np.ldexp(_numpy(W), -exponents[..., None]))
+
+
+def _scaled(X: Array) -> Array | None:
+    """Inputs, times a power of two where they are out of range: neither patterns nor kernels depend on that.
+
+    Returns:
+        None where no one factor brings all samples into the range.
+    """
+    xp = array_api_compat.array_namespace(X)
+    sizes = xp.max(xp.abs(X), axis=-2)
+    _require_finite(sizes, "X")
+    if bool(xp.all((sizes == 0) | ((sizes > 1 / IN_RANGE) & (sizes < IN_RANGE)))):
+        return X
+    largest = float(xp.max(sizes))
+    exponent = math.frexp(largest)[1]
+    if bool(xp.any((sizes > 0) & (sizes < largest / IN_RANGE))):
+        return None
+    return xp.asarray(np.ldexp(_numpy(X), -exponent))
+
+
+def _require_finite(sizes: Array, name: str) -> None:
+    xp = array_api_compat.array_namespace(sizes)
+    if not bool(xp.all(xp.isfinite(sizes))):
+        raise ValueError(f"{name} has NaN or infinite entries; expected finite numbers")
+
+
+def _undecided(W: Array, X: Array) -> Kernels:
+    """Nothing is known of any region."""
+    batch, samples = W.shape[0], X.shape[-1]
+    return Kernels(
+        np.arange(batch),
+        np.zeros((batch, samples, samples)),
+        np.full(batch, samples, dtype=np.intp),
+        np.zeros(batch, dtype=np.bool_),
+        batch,
+        np.zeros((batch, W.shape[1], samples), dtype=np.bool_),
+    )
+
+
+def _compared(found: Kernels, exact: modular.Reduced) -> Kernels:
+    """Those with a kernel are clear only where rank and support are those modulo a prime."""
+    clear = found.clear.copy()
+    open_ = np.flatnonzero(clear & (found.rank < found.projector.shape[-1]))
+    for places, kernel_modulo in _by_pattern(found, open_, exact):
+        clear[places] = [_agrees(found.projector[k], int(found.rank[k]), kernel_modulo) for k in places]
+    return replace(found, clear=clear, exact=exact)
+
+
+def _compared_each(found: Kernels, X: NDArray[np.float64], slope: float) -> Kernels:
+    """The same where every region has inputs of its own."""
+    clear = found.clear.copy()
+    for k in np.flatnonzero(clear & (found.rank < found.projector.shape[-1])).tolist():
+        exact = modular.reduced_floats(X[found.index[k]], slope)
+        clear[k] = _agrees(found.projector[k], int(found.rank[k]), modular.kernel(found.active[k], exact))
+    return replace(found, clear=clear)
+
+
+def _agrees(projector: NDArray[np.float64], rank: int, exact: modular.ModularKernel) -> bool:
+    length = np.linalg.norm(projector, axis=1)
+    wrong = np.where(exact.support, length <= COORDINATE_ZERO, length > COORDINATE_CLEAR)
+    return rank == exact.rank and not wrong.any()
+
+
+def _by_pattern(
+    found: Kernels, places: NDArray[np.intp], exact: modular.Reduced
+) -> Iterator[tuple[NDArray[np.intp], modular.ModularKernel]]:
+    """The kernels modulo a prime at these places, each pattern once."""
+    groups: dict[bytes, list[int]] = {}
+    for place in places.tolist():
+        groups.setdefault(np.unique(found.active[place], axis=0).tobytes(), []).append(place)
+    for members in groups.values():
+        yield np.array(members, dtype=np.intp), modular.kernel(found.active[members[0]], exact)
 
 
 def _array_kernels(W: Array, X: Array, slope: float) -> Kernels:
     batch, width, features = W.shape
     samples = X.shape[-1]
     xp = array_api_compat.array_namespace(W, X)
-    A = pattern(W, X, slope)
+    hidden = xp.matmul(W, X)
+    active = hidden > 0
+    unsure = _numpy(_unsure_signs(W, X, hidden))
+    high, low = (1.0, slope) if abs(slope) <= 1 else (1 / slope, 1.0)
+    A = xp.where(active, xp.asarray(high, dtype=W.dtype), xp.asarray(low, dtype=W.dtype))
     everything = np.arange(batch)
 
     def chosen(places: NDArray[np.intp]) -> tuple[Array, Array]:
@@ -131,6 +249,7 @@ def _array_kernels(W: Array, X: Array, slope: float) -> Kernels:
 
     if width * features >= samples:
         index = np.concatenate([part[~full] for part, full in _in_parts(proved, everything, batch)] or [everything])
+        index = np.union1d(index, np.flatnonzero(unsure))
     else:
         index = everything
     projector = np.zeros((index.size, samples, samples))
@@ -141,7 +260,23 @@ def _array_kernels(W: Array, X: Array, slope: float) -> Kernels:
         lambda part: _projectors(khatri_rao(*chosen(index[part]))), np.arange(index.size), step
     ):
         projector[part], rank[part], clear[part] = found
-    return Kernels(index, projector, rank, clear, batch)
+    signs = _numpy(xp.take(active, xp.asarray(index), axis=0))
+    return Kernels(index, projector, rank, clear & ~unsure[index], batch, signs)
+
+
+def _unsure_signs(W: Array, X: Array, hidden: Array) -> Array:
+    """Regions with a pre-activation that rounding may have given its sign, `(B,)`.
+
+    A computed product is within `γ Σ_k |w_k x_k|` of the exact one and what underflows, `γ = d0 u/(1 − d0 u)`
+    (Higham 2002, section 3.1). A sample that is zero has no sign, and no part in `A ∘ X`.
+    """
+    xp = array_api_compat.array_namespace(W, X)
+    features = W.shape[-1]
+    sums = xp.matmul(xp.abs(W), xp.abs(X))
+    limit = (features + 2) * UNIT_ROUNDOFF * sums + features * _LEAST_FLOAT
+    nothing = xp.max(xp.abs(X), axis=-2) == 0
+    close = (xp.abs(hidden) <= limit) & ~nothing[..., None, :]
+    return xp.any(xp.any(close, axis=-1), axis=-1)
 
 
 def _worth_compiling(W: Array, X: Array) -> bool:
@@ -167,12 +302,12 @@ def _compiled_kernels(W: NDArray[np.float64], X: NDArray[np.float64], slope: flo
     projector[accepted & (rank == samples)] = 0.0
 
     def decomposed(part: NDArray[np.intp]) -> Decomposed:
-        A = np.where(patterns.active(index[part]), 1.0, slope)
+        A = np.where(patterns.active(index[part]), *((1.0, slope) if abs(slope) <= 1 else (1 / slope, 1.0)))
         return _projectors(khatri_rao(A, X if X.ndim == 2 else X[index[part]]))
 
     for part, decided in _in_parts(decomposed, np.flatnonzero(~accepted), _explicit_step(width * features * samples)):
         projector[part], rank[part], clear[part] = decided
-    return Kernels(index, projector, rank, clear, batch)
+    return Kernels(index, projector, rank, clear, batch, patterns.active(index))
 
 
 def _explicit_step(entries: int) -> int:
@@ -251,12 +386,20 @@ def worst_labels_above(found: Kernels, epsilon: float, y: NDArray[np.float64] | 
 
 def zero_residual(found: Kernels, y: NDArray[np.float64]) -> Event:
     """`P y = 0`: the first-order condition for a global minimum with zero error (F5)."""
+    surely, maybe = fits(found, y)
+    return Event(found.batch - int((~surely).sum()), int((maybe & ~surely).sum()))
+
+
+def fits(found: Kernels, y: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """For the regions with a kernel: whether surely `P y = 0`, and whether that is possible; two arrays `(K,)`."""
     targets = _targets(found, y)
     size = np.abs(np.einsum("kij,kj->ki", found.projector, targets)).max(axis=1, initial=0.0)
-    maybe_not = size > COORDINATE_ZERO
-    surely_not = size > COORDINATE_CLEAR
-    misses = _event(surely_not, found.clear & (maybe_not == surely_not))
-    return Event(found.batch - misses.hits - misses.doubtful, misses.doubtful)
+    surely, maybe = found.clear & (size <= COORDINATE_ZERO), ~found.clear | (size <= COORDINATE_CLEAR)
+    if found.exact is not None:
+        open_ = np.flatnonzero(surely & (found.rank < found.projector.shape[-1]))
+        for places, exact in _by_pattern(found, open_, found.exact):
+            surely[places] = [exact.cancels(targets[k]) for k in places]
+    return surely, maybe
 
 
 def _event_of_errors(surely: NDArray[np.intp], maybe: NDArray[np.intp], found: Kernels, epsilon: float) -> Event:
