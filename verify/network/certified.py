@@ -26,7 +26,7 @@ from flint import fmpz_mat, nmod_mat
 
 from verify.network.arrangements import exact_entries
 from verify.network.khatri_rao import gram
-from verify.network.modular import SMALLEST_PRIME, Reduced, reduce, row_echelon
+from verify.network.modular import SMALLEST_PRIME, Reduced, random_prime, reduce, row_echelon
 from verify.network.regions import _full_rank
 from verify.verdicts import Evidence
 
@@ -99,11 +99,11 @@ def certified_ranks(
     open_ = _not_proved(active, rho, exact, dimension, rng)
     # One prime, and for one X one reduction of it, serves the whole batch; another is drawn only where it was unlucky.
     integers = _integers(exact) if exact is not None and exact.ndim == 2 else None
-    modular = reduce(integers, rho, (dimension, samples), rng)
+    modular = _reduce(integers, rho, (dimension, samples), rng)
     for item in open_.tolist():
         if exact is not None and exact.ndim == 3:
             integers = _integers(exact[item])
-            modular = reduce(integers, rho, (dimension, samples), rng)
+            modular = _reduce(integers, rho, (dimension, samples), rng)
         rank[item], stage[item] = _settle(active[item], rho, integers, modular, rng)
     random = int((stage == RANDOM).sum())
     return CertifiedRanks(rank, stage, min(1.0, random * chance_of_missing(samples, width, rho)))
@@ -169,6 +169,14 @@ def _not_proved(
     return np.flatnonzero(~proved)
 
 
+def _reduce(
+    integers: list[list[int]] | None, rho: Fraction, shape: tuple[int, int], rng: np.random.Generator
+) -> Reduced:
+    """The inputs, or random ones of this shape, modulo a random prime."""
+    prime = random_prime(rng)
+    return reduce(rng.integers(0, prime, shape).tolist() if integers is None else integers, rho, prime)
+
+
 def _settle(
     active: npt.NDArray[np.bool_],
     rho: Fraction,
@@ -182,7 +190,7 @@ def _settle(
     found = 0
     for tried in range(_PRIMES_TRIED):
         if tried:
-            modular = reduce(integers, rho, (dimension, samples), rng)
+            modular = _reduce(integers, rho, (dimension, samples), rng)
         echelon, rank = row_echelon(active, modular)
         found = max(found, rank)
         if found == min(samples, dimension * len(active)):

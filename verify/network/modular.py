@@ -1,9 +1,9 @@
 """`A ∘ X` modulo a random prime: ranks, supports of kernels and residuals without any tolerance.
 
-What floating point takes for a zero may be a small number. Modulo a prime `p` from above `SMALLEST_PRIME` it is zero only
-if it is zero, or if `p` divides the one nonzero integer that decides, a minor of `b·A ∘ X`. An integer of `D` bits has at
-most `D/60` prime factors above `2^60`, of more than `10^16` primes there, so that happens with a probability below
-`D·10^-18` over the prime. The prime is drawn from a hash of the data, so no data can be made for it.
+What floating point takes for a zero may be a small number. Modulo a prime it is zero only if it is zero, or if the prime
+divides the one nonzero integer that decides, a minor of `b·A ∘ X`. An integer of `D` bits has at most `D/49` prime factors
+above 2^49, of more than 10^13 primes there (Rosser & Schoenfeld 1962), so that happens with a probability below
+`D·2·10^-15` over the prime. The prime is drawn from a hash of the data, so no data can be made for it.
 
 Inputs and slope count as the decimals that they print as, as they do for exact volumes.
 """
@@ -21,9 +21,12 @@ import numpy.typing as npt
 from flint import fmpz, nmod_mat
 
 SMALLEST_PRIME = 2**60
-"""Primes are drawn from here up to twice that."""
+"""Primes for certified ranks are drawn from here up to twice that."""
 
-Residues = npt.NDArray[np.uint64]
+FAST_PRIME = 2**49
+"""Those for comparisons with floating point, of which there are many; `verify.network.elimination` needs less than 2^50."""
+
+Residues = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 
@@ -37,50 +40,60 @@ class Reduced:
 
 
 @dataclass(frozen=True)
-class ModularKernel:
-    """The kernel of one `A ∘ X` modulo a prime.
+class ModularKernels:
+    """Kernels of some `A ∘ X` modulo a prime.
 
     Attributes:
-        rank: never above the rank of `A ∘ X`.
-        basis: of the kernel, `(N − rank) × N`, rows of residues.
-        prime: the modulus.
+        rank: never above the rank of `A ∘ X`, `(K,)`.
+        support: samples on which some vector of the kernel is not zero, `(K, N)`.
+        cancels: whether every vector of the kernel is orthogonal to the labels, where there were any, `(K,)`.
     """
 
-    rank: int
-    basis: Residues
-    prime: int
-
-    @property
-    def support(self) -> BoolArray:
-        """Samples on which some vector of the kernel is not zero, N."""
-        return np.asarray((self.basis != 0).any(axis=0))
-
-    def cancels(self, labels: npt.NDArray[np.float64]) -> bool:
-        """Whether every vector of the kernel is orthogonal to the labels, N, read as decimals."""
-        exact = [Fraction(repr(label)) for label in labels.tolist()]
-        residues = [label.numerator * pow(label.denominator, -1, self.prime) for label in exact]
-        return not any(
-            sum(entry * label for entry, label in zip(row, residues, strict=True)) % self.prime
-            for row in self.basis.tolist()
-        )
+    rank: Residues
+    support: BoolArray
+    cancels: BoolArray
 
 
-def random_prime(rng: np.random.Generator) -> int:
-    """A prime drawn evenly from `SMALLEST_PRIME` to twice that; proved to be prime."""
+def kernels(active: BoolArray, reduced: Reduced, labels: npt.NDArray[np.float64] | None = None) -> ModularKernels:
+    """The kernels of a batch of patterns.
+
+    Args:
+        active: patterns, `(K, d1, N)`.
+        reduced: inputs and slope, by `reduced_floats`.
+        labels: `(K, N)`, read as decimals.
+    """
+    from verify.network.elimination import kernels_modulo
+
+    count, _, samples = active.shape
+    residues = np.zeros((0, samples), dtype=np.int64)
+    if labels is not None:
+        values, places = np.unique(labels, return_inverse=True)
+        residues = _residues(values.tolist(), reduced.prime)[places].reshape(labels.shape)
+    found = ModularKernels(np.zeros(count, dtype=np.int64), np.zeros((count, samples), bool), np.zeros(count, bool))
+    kernels_modulo(
+        np.ascontiguousarray(active), reduced.low, reduced.high, residues, reduced.prime, found.rank, found.support,
+        found.cancels,
+    )  # fmt: skip
+    return found
+
+
+def _residues(values: list[float], prime: int) -> Residues:
+    exact = [Fraction(repr(value)) for value in values]
+    return np.array([value.numerator * pow(value.denominator, -1, prime) % prime for value in exact], dtype=np.int64)
+
+
+def random_prime(rng: np.random.Generator, smallest: int = SMALLEST_PRIME) -> int:
+    """A prime drawn evenly from `smallest` to twice that; proved to be prime."""
     while True:
-        candidate = int(rng.integers(SMALLEST_PRIME, 2 * SMALLEST_PRIME)) | 1
+        candidate = int(rng.integers(smallest, 2 * smallest)) | 1
         if fmpz(candidate).is_prime():
             return candidate
 
 
-def reduce(
-    integers: list[list[int]] | None, rho: Fraction, shape: tuple[int, int], rng: np.random.Generator
-) -> Reduced:
-    """Inputs `d0 × N`, or random ones of this shape, modulo a random prime."""
-    prime = random_prime(rng)
-    rows = rng.integers(0, prime, shape).tolist() if integers is None else integers
+def reduce(integers: list[list[int]], rho: Fraction, prime: int) -> Reduced:
+    """Inputs `d0 × N` modulo a prime."""
     low, high = (
-        np.array([[factor * entry % prime for entry in row] for row in rows], dtype=np.uint64)
+        np.array([[factor * entry % prime for entry in row] for row in integers], dtype=np.int64)
         for factor in (rho.numerator, rho.denominator)
     )
     return Reduced(prime, low, high)
@@ -99,32 +112,11 @@ def _reduced_bytes(data: bytes, shape: tuple[int, int], slope: float) -> Reduced
     # One factor for all entries: kernels, and not only ranks, stay as they were.
     scale = math.lcm(*(entry.denominator for row in exact for entry in row))
     integers = [[int(entry * scale) for entry in row] for row in exact]
-    return reduce(integers, Fraction(repr(slope)), shape, np.random.default_rng(list(digest)))
-
-
-def kernel(active: BoolArray, reduced: Reduced) -> ModularKernel:
-    """The kernel of `A ∘ X` modulo the prime.
-
-    Args:
-        active: pattern, `d1 × N`.
-        reduced: the inputs and the slope.
-    """
-    echelon, rank = row_echelon(active, reduced)
-    samples = active.shape[1]
-    rows = np.array([int(entry) for entry in echelon.entries()[: rank * samples]], dtype=np.uint64)
-    rows = rows.reshape(rank, samples)
-    pivots = (rows != 0).argmax(axis=1)
-    free = np.setdiff1d(np.arange(samples), pivots)
-    basis = np.zeros((free.size, samples), dtype=np.uint64)
-    basis[np.arange(free.size), free] = 1
-    if rank:
-        above = rows[:, free].T
-        basis[:, pivots] = np.where(above == 0, above, np.uint64(reduced.prime) - above)
-    return ModularKernel(rank, basis, reduced.prime)
+    return reduce(integers, Fraction(repr(slope)), random_prime(np.random.default_rng(list(digest)), FAST_PRIME))
 
 
 def row_echelon(active: BoolArray, reduced: Reduced) -> tuple[nmod_mat, int]:
-    """Reduced row echelon form of `b·A ∘ X` modulo the prime, and its rank; arguments as for `kernel`."""
+    """Reduced row echelon form of `b·A ∘ X` modulo the prime, for one pattern `d1 × N`, and its rank."""
     active = np.unique(active, axis=0)  # a repeated neuron has the same block of rows
     entries = np.where(active[:, None, :], reduced.high, reduced.low).ravel().tolist()
     echelon, rank = nmod_mat(active.shape[0] * reduced.low.shape[0], active.shape[1], entries, reduced.prime).rref()

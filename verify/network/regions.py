@@ -128,10 +128,14 @@ def kernels(W: Array, X: Array, slope: float) -> Kernels:
     check_layers(W, X, slope)
     if not math.isfinite(slope):
         raise ValueError(f"got slope {slope}; expected a finite number")
-    rows, columns = _scaled_rows(W), _scaled(X)
-    if columns is None:
-        return _undecided(W, X)
-    found = (_compiled_kernels if _worth_compiling(W, X) else _array_kernels)(rows, columns, slope)
+    compiled = _worth_compiling(W, X)
+    if compiled and X.ndim == 3 and _is_moderate(W) and _is_moderate(X):
+        found = _compiled_kernels(W, X, slope)
+    else:
+        rows, columns = _scaled_rows(W), _scaled(X)
+        if columns is None:
+            return _undecided(W, X)
+        found = (_compiled_kernels if compiled else _array_kernels)(rows, columns, slope)
     if any(0 < abs(distance) < SLOPE_CLEAR for distance in _from_special(slope)):
         found = replace(found, clear=found.clear & (found.rank == X.shape[-1]))
     if X.ndim == 2:
@@ -144,6 +148,11 @@ def kernels(W: Array, X: Array, slope: float) -> Kernels:
 def _from_special(slope: float) -> tuple[float, ...]:
     """Distances to slopes at which patterns are dependent that are not so elsewhere; the inverse for infinity."""
     return slope, slope - 1, slope + 1, 1 / slope if slope else 0.0
+
+
+def _is_moderate(values: NDArray[np.float64]) -> bool:
+    """Whether no product overflows; two passes without a copy, for large batches of random numbers."""
+    return bool(values.max() < IN_RANGE and values.min() > -IN_RANGE)
 
 
 def _scaled_rows(W: Array) -> Array:
@@ -198,35 +207,24 @@ def _compared(found: Kernels, exact: modular.Reduced) -> Kernels:
     """Those with a kernel are clear only where rank and support are those modulo a prime."""
     clear = found.clear.copy()
     open_ = np.flatnonzero(clear & (found.rank < found.projector.shape[-1]))
-    for places, kernel_modulo in _by_pattern(found, open_, exact):
-        clear[places] = [_agrees(found.projector[k], int(found.rank[k]), kernel_modulo) for k in places]
+    clear[open_] = _agrees(found, open_, modular.kernels(found.active[open_], exact))
     return replace(found, clear=clear, exact=exact)
 
 
 def _compared_each(found: Kernels, X: NDArray[np.float64], slope: float) -> Kernels:
     """The same where every region has inputs of its own."""
     clear = found.clear.copy()
-    for k in np.flatnonzero(clear & (found.rank < found.projector.shape[-1])).tolist():
-        exact = modular.reduced_floats(X[found.index[k]], slope)
-        clear[k] = _agrees(found.projector[k], int(found.rank[k]), modular.kernel(found.active[k], exact))
+    for k in np.flatnonzero(clear & (found.rank < found.projector.shape[-1])):
+        exact = modular.kernels(found.active[k : k + 1], modular.reduced_floats(X[found.index[k]], slope))
+        clear[k] = _agrees(found, np.array([k]), exact)[0]
     return replace(found, clear=clear)
 
 
-def _agrees(projector: NDArray[np.float64], rank: int, exact: modular.ModularKernel) -> bool:
-    length = np.linalg.norm(projector, axis=1)
+def _agrees(found: Kernels, places: NDArray[np.intp], exact: modular.ModularKernels) -> NDArray[np.bool_]:
+    length = np.linalg.norm(found.projector[places], axis=1)
     wrong = np.where(exact.support, length <= COORDINATE_ZERO, length > COORDINATE_CLEAR)
-    return rank == exact.rank and not wrong.any()
-
-
-def _by_pattern(
-    found: Kernels, places: NDArray[np.intp], exact: modular.Reduced
-) -> Iterator[tuple[NDArray[np.intp], modular.ModularKernel]]:
-    """The kernels modulo a prime at these places, each pattern once."""
-    groups: dict[bytes, list[int]] = {}
-    for place in places.tolist():
-        groups.setdefault(np.unique(found.active[place], axis=0).tobytes(), []).append(place)
-    for members in groups.values():
-        yield np.array(members, dtype=np.intp), modular.kernel(found.active[members[0]], exact)
+    agrees: NDArray[np.bool_] = (found.rank[places] == exact.rank) & ~wrong.any(axis=1)
+    return agrees
 
 
 def _array_kernels(W: Array, X: Array, slope: float) -> Kernels:
@@ -397,8 +395,7 @@ def fits(found: Kernels, y: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDA
     surely, maybe = found.clear & (size <= COORDINATE_ZERO), ~found.clear | (size <= COORDINATE_CLEAR)
     if found.exact is not None:
         open_ = np.flatnonzero(surely & (found.rank < found.projector.shape[-1]))
-        for places, exact in _by_pattern(found, open_, found.exact):
-            surely[places] = [exact.cancels(targets[k]) for k in places]
+        surely[open_] = modular.kernels(found.active[open_], found.exact, targets[open_]).cancels
     return surely, maybe
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from verify.network import certified, modular, regions
+from verify.network import certified, regions
 from verify.network.certified import STAGES, certified_ranks, chance_of_missing, rank_bound
 from verify.network.modular import random_prime
 from verify.verdicts import Evidence
@@ -95,7 +95,7 @@ def test_random_regions_agree_with_singular_values():
 
 def test_an_unlucky_prime_is_noticed(monkeypatch):
     """Modulo 3 many ranks fall; each is then either found by another stage, or called random."""
-    monkeypatch.setattr(modular, "random_prime", lambda rng: 3)
+    monkeypatch.setattr(certified, "random_prime", lambda rng: 3)
     rng = np.random.default_rng(4)
     active = rng.random((60, 2, 6)) < 0.5
     monkeypatch.setattr(certified, "_full_rank", lambda gram, terms: np.zeros(len(gram), dtype=bool))

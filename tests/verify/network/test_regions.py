@@ -458,3 +458,145 @@ def test_one_matrix_that_does_not_fit_is_an_error(monkeypatch):
     strict = get_backend("array-api-strict")
     with pytest.raises(MemoryError):
         kernels(strict.asarray(np.ones((2, 3, 2))), strict.asarray(np.eye(2)), 0.1)
+
+
+def degenerate(kind, rng, d0, N):
+    """Data that floating point misjudges, from small integers: `(d0, N)`."""
+    X = rng.integers(-4, 5, (d0, N)).astype(float)
+    X[:, ~X.any(axis=0)] = 1.0
+    first, tiny = X[:, 0].copy(), rng.integers(1, 9, d0) * 2.0 ** -int(rng.integers(30, 52))
+    if kind == "copy":
+        X[:, 1] = first
+    elif kind == "antipode":
+        X[:, 1] = -first
+    elif kind == "near copy":
+        X[:, 1] = first + tiny
+    elif kind == "near antipode":
+        X[:, 1] = -first + tiny
+    elif kind == "near multiple":
+        X[:, 1] = first * 0.1
+    elif kind == "near line":  # three samples that are nearly dependent, no two of them
+        X[:, 2 % N] = X[:, 0] + X[:, 1] + tiny
+    elif kind == "near plane":  # features that are nearly equal
+        X[-1] = X[0] + rng.integers(-1, 2, N) * 2.0**-45
+    elif kind == "flat":
+        X[-1] = X[0]
+    elif kind == "huge":
+        X *= 1e150 * 10.0 ** rng.integers(0, 150)
+    elif kind == "small":
+        X *= 10.0 ** -rng.integers(290, 320)
+    elif kind == "lengths":
+        X *= 10.0 ** rng.integers(-150, 150, N)
+    elif kind == "features":
+        X *= 10.0 ** rng.integers(-150, 150, (d0, 1))
+    else:
+        assert kind == "zero"
+        X[:, 1] = 0.0
+    return X
+
+
+KINDS = (
+    "copy antipode zero huge small lengths features flat".split()
+    + "near-copy near-antipode near-multiple near-line near-plane".replace("-", "_").split()
+)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("kind", [name.replace("_", " ") for name in KINDS])
+def test_what_is_decided_on_degenerate_data_is_exact(monkeypatch, kind, compiled):
+    """Decided means equal to rational arithmetic; everything else is counted as doubtful, and some cases are not."""
+    monkeypatch.setattr(regions, "_COMPILED", 0 if compiled else 10**9)
+    rng = np.random.default_rng([hash_of(kind), 5])
+    decided = 0
+    for slope in (0.0, 0.1, -1.0, 1e-9, 1 + 1e-9, 1e160):
+        for _ in range(3):
+            N, d0, d1 = int(rng.integers(3, 7)), int(rng.integers(2, 4)), int(rng.integers(1, 4))
+            X, y = degenerate(kind, rng, d0, N), rng.integers(0, 2, N).astype(float)
+            W = rng.standard_normal((10, d1, d0))
+            found = kernels(W, X, slope)
+            truth = [by_decimals(W[k], X, slope, y) for k in range(10)]
+            for k in set(range(10)) - set(found.index.tolist()):
+                assert truth[k][0] == N
+            surely, maybe = regions.fits(found, y)
+            for place, k in enumerate(found.index.tolist()):
+                rank, support, fits = truth[k]
+                if found.clear[place]:
+                    decided += 1
+                    single = one_of(found, place)
+                    assert (regions.rank_deficient(single).hits == 1) == (rank < N)
+                    for epsilon in EPSILON:
+                        event = regions.support_above(single, epsilon)
+                        assert event.doubtful or (event.hits == 1) == (support >= errors_above(epsilon, N))
+                    assert surely[place] != maybe[place] or surely[place] == fits
+    assert decided > (0 if kind == "lengths" or kind.startswith("near") else 20)
+
+
+def hash_of(text):
+    """A seed from a word; Python's own changes from run to run."""
+    return int.from_bytes(text.encode()[:8])
+
+
+def one_of(found, place):
+    cut = slice(place, place + 1)
+    return regions.Kernels(
+        np.zeros(1, dtype=int), found.projector[cut], found.rank[cut], found.clear[cut], 1, found.active[cut]
+    )
+
+
+def by_decimals(W, X, slope, y):
+    """Rank, size of the kernel's support, and whether `P y = 0`: signs from binary fractions, the rest from decimals."""
+    rows = [[Fraction(entry) for entry in row] for row in W.tolist()]
+    columns = [[Fraction(entry) for entry in column] for column in X.T.tolist()]
+    rho, N = Fraction(repr(slope)), len(columns)
+    decimals = [[Fraction(repr(entry)) for entry in column] for column in X.T.tolist()]
+    G = [
+        [
+            (1 if sum(a * b for a, b in zip(w, columns[n], strict=True)) > 0 else rho) * decimals[n][j]
+            for n in range(N)
+        ]
+        for w in rows
+        for j in range(len(X))
+    ]
+    reduced, rank = fmpq_mat([[_q(entry) for entry in row] for row in G]).rref()
+    pivots = [next(n for n in range(N) if reduced[i, n] != 0) for i in range(rank)]
+    free = [n for n in range(N) if n not in pivots]
+    used = {p for i, p in enumerate(pivots) if any(reduced[i, n] != 0 for n in free)} | set(free)
+    with_labels = fmpq_mat([[_q(entry) for entry in row] for row in [*G, [Fraction(int(label)) for label in y]]])
+    return rank, len(used), with_labels.rank() == rank
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-17, 2.0**-1074])
+def test_a_pre_activation_next_to_zero_is_decided_or_in_doubt(size):
+    """A product of one term is exact, however small; a sum that cancels to zero, or to rounding, says nothing."""
+    X = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+    W = np.array([[[1.0, 2.0]], [[1.0, -1.0 + 2.0**-40]], [[size, 1.0]], [[1.0, -1.0]], [[0.0, 0.0]]])
+    found = kernels(W, X, 0.1)
+    # The smallest float of all is what underflow may have made.
+    assert found.index[~found.clear].tolist() == [3, 4] if size > 2.0**-1074 else [2, 3, 4]
+    assert 0.1 + 0.2 - 0.3 != 0
+    assert not kernels(np.array([[[0.1, 0.2, -0.3]]]), np.ones((3, 1)), 0.1).clear.any()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_entries_that_are_no_numbers_are_refused(bad):
+    W, X = np.ones((2, 2, 2)), np.ones((2, 3))
+    for spoilt in ((W * bad, X), (W, X * bad)):
+        with pytest.raises(ValueError, match="NaN or infinite"):
+            kernels(*spoilt, 0.1)
+    with pytest.raises(ValueError, match="finite number"):
+        kernels(W, X, bad)
+
+
+def test_a_slope_next_to_a_special_one_is_not_taken_for_it():
+    """Patterns that are dependent at slope −1/2, whatever the inputs, are not so next to it."""
+    W = np.eye(3)[None] - 0.5  # on unit samples each neuron is active at one of them
+    for slope, rank in ((-0.5, 2), (-0.5 + 1e-13, 3)):
+        assert by_decimals(W[0], np.eye(3)[:1] + np.eye(3)[1:2] + np.eye(3)[2:], slope, np.zeros(3))[0] in (rank, 3)
+        found = kernels(W, np.eye(3)[None], slope)
+        assert not found.clear.any() or (found.rank == rank).all()
+    # Nearly equal samples of random sets, at a slope of many digits: each region is compared by itself.
+    rng = np.random.default_rng(1)
+    W, X = rng.standard_normal((12, 1, 2)), np.repeat(rng.standard_normal((12, 2, 1)), 2, axis=2)
+    near = X + np.array([0.0, 1e-13]) * np.array([[1.0], [-1.0]])
+    assert kernels(W, X, 0.1234567).clear.all()
+    assert not kernels(W, near, 0.1234567).clear.any()
