@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verify.errors import InputError
+from verify.network.activations import IN_RANGE
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,12 @@ class Dataset:
         zero = np.flatnonzero(~inputs.any(axis=1))
         if zero.size:
             raise InputError(f"sample {zero[0]} is zero (of {zero.size} such); a zero input has no activation pattern")
+        sizes = np.abs(inputs).max(axis=1)
+        if sizes.min() < 1 / IN_RANGE or sizes.max() > IN_RANGE:
+            raise InputError(
+                f"samples of X have entries up to {sizes.min():.1e} and up to {sizes.max():.1e}, whose products leave the "
+                "range of floats; multiply all by one number: nothing that is computed depends on it"
+            )
         columns = np.ascontiguousarray(inputs.T)
         digest = hashlib.sha256(columns.tobytes() + labels.tobytes()).hexdigest()
         return cls(columns, labels, name, digest)

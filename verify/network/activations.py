@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import array_api_compat
+import numpy as np
+import numpy.typing as npt
 
 Array = Any
+
+IN_RANGE = 2.0**400
+"""Inputs and weights between the inverse of this and this are multiplied as they are: neither products nor their squares
+overflow, and what underflows is below the rounding of the rest."""
 
 
 def pattern(W: Array, X: Array, slope: float) -> Array:
@@ -48,3 +54,18 @@ def forward(W: Array, z: Array, X: Array, slope: float) -> Array:
     hidden = xp.matmul(W, X)
     hidden = xp.where(hidden > 0, hidden, slope * hidden)
     return xp.sum(hidden * z[..., None], axis=-2)
+
+
+def check_range(X: npt.NDArray[np.float64]) -> None:
+    """Refuse samples `(d0, N)` whose products would overflow or vanish.
+
+    Raises:
+        ValueError: if a sample has no entry above `1/IN_RANGE` and is not zero, or one above `IN_RANGE`.
+    """
+    sizes = np.abs(X).max(axis=0, initial=0.0)
+    far = np.flatnonzero((sizes > 0) & ((sizes < 1 / IN_RANGE) | (sizes > IN_RANGE)))
+    if far.size:
+        raise ValueError(
+            f"sample {far[0]} has entries up to {sizes[far[0]]:.1e}, whose squares leave the range of floats; "
+            f"expected {1 / IN_RANGE:.0e} to {IN_RANGE:.0e}: multiply all samples by one number"
+        )

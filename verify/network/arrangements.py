@@ -137,7 +137,7 @@ def cell_angles(X: npt.ArrayLike) -> tuple[SignArray, FloatArray]:
         if not patterns.all():
             raise GeneralPositionError("a sample is zero; expected all samples nonzero: drop it")
         return np.unique(np.vstack([patterns, -patterns]), axis=0), np.array([0.5, 0.5])
-    points: list[tuple[Any, Any]] = [(a, b) for a, b in (data if exact is None else exact).T.tolist()]
+    points: list[tuple[Any, Any]] = [(a, b) for a, b in (_in_range(data) if exact is None else exact).T.tolist()]
     # Each line through a sample, as its direction in the upper half-plane, sorted by angle in [0, π).
     upper = [1 if (b, a) > (0, 0) else -1 for a, b in points]
     lines = [(s * a, s * b) for s, (a, b) in zip(upper, points, strict=True)]
@@ -160,7 +160,9 @@ def cell_angles(X: npt.ArrayLike) -> tuple[SignArray, FloatArray]:
             gaps[[k, N + k]] = math.pi
             continue
         cross, dot = _cross(lines[n], following), lines[n][0] * following[0] + lines[n][1] * following[1]
-        tolerance = 0.0 if exact is not None else GENERAL_POSITION_TOLERANCE * math.hypot(float(cross), float(dot))
+        largest = max(abs(cross), abs(dot))  # integers may be beyond floats
+        cross, dot = (float(part / largest) if largest else 0.0 for part in (cross, dot))
+        tolerance = 0.0 if exact is not None else GENERAL_POSITION_TOLERANCE * math.hypot(cross, dot)
         if cross <= tolerance:
             raise GeneralPositionError(
                 f"samples {n} and {order[(k + 1) % N]} are parallel, or not clearly otherwise; "
@@ -282,6 +284,7 @@ def cell_centre(X: FloatArray, pattern: npt.ArrayLike) -> FloatArray:
     Raises:
         ValueError: if the cell is empty, or too thin for floating point.
     """
+    X = _in_range(X)
     rows = (np.asarray(pattern) * X / np.linalg.norm(X, axis=0)).T
     centre, _ = gordan(rows)
     if not (rows @ centre > 0).all():
@@ -314,6 +317,11 @@ def _samples(X: npt.ArrayLike) -> FloatArray:
     return data
 
 
+def _in_range(data: FloatArray) -> FloatArray:
+    """Columns times powers of two, with largest entries near 1: squares neither overflow nor vanish."""
+    return np.asarray(np.ldexp(data, -np.frexp(np.abs(data).max(axis=0))[1]))
+
+
 def _sign(value: Any) -> int:
     return int(value > 0) - int(value < 0)
 
@@ -338,6 +346,7 @@ def _require_independent(data: FloatArray, exact: npt.NDArray[Any] | None) -> No
         if nullity:
             raise dependent(tuple(n for n in range(N) if relations[n, 0]))
         return
+    data = _in_range(data)
     norms = np.linalg.norm(data, axis=0)
     if norms.min() == 0:
         raise dependent((int(norms.argmin()),))
@@ -388,6 +397,7 @@ def _rays_exact(exact: npt.NDArray[Any]) -> Iterator[tuple[npt.NDArray[np.intp],
 def _rays_float(data: FloatArray) -> Iterator[tuple[npt.NDArray[np.intp], SignArray]]:
     """The same as `_rays_exact`, in floating point."""
     d0, N = data.shape
+    data = _in_range(data)
     norms = np.linalg.norm(data, axis=0)
     if norms.min() == 0:
         raise _degenerate((int(norms.argmin()),))

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from flint import fmpq, fmpq_mat
 
-from verify.network.activations import forward
+from verify.network.activations import check_range, forward
 from verify.network.arrangements import GeneralPositionError, cell_centre, exact_entries
 
 FloatArray = npt.NDArray[np.float64]
@@ -96,7 +96,7 @@ def memorize(X: npt.ArrayLike, y: npt.ArrayLike, slope: float, *, rng: np.random
         GeneralPositionError: if samples are zero, parallel or too nearly dependent for floating point.
         ValueError: if shapes, slope or entries cannot be used.
     """
-    data, labels = _checked(X, y, slope)
+    data, labels = _floats(X, y, slope)
     unit, norms = _directions(data)
     scaled = labels / norms  # f is homogeneous: unit samples, labels to match
     d0 = len(unit)
@@ -218,7 +218,7 @@ def second_difference_network(
         GeneralPositionError: if samples are zero, parallel or too nearly dependent for floating point.
         ValueError: if shapes, slope or entries cannot be used, or more than half the labels are 1.
     """
-    data, labels = _checked(X, y, slope)
+    data, labels = _floats(X, y, slope)
     unit, norms = _directions(data)
     d0, N = unit.shape
     ones = np.flatnonzero(labels == 1)
@@ -261,6 +261,8 @@ def gate_margins(gates: npt.ArrayLike, X: npt.ArrayLike) -> FloatArray:
     rows, columns = np.asarray(gates, dtype=np.float64), np.asarray(X, dtype=np.float64)
     if rows.ndim != 2 or columns.ndim != 2 or rows.shape[1] != columns.shape[0]:
         raise ValueError(f"got gates {rows.shape} and X {columns.shape}; expected m × d0 and d0 × N")
+    check_range(columns)
+    check_range(rows.T)
     lengths = np.outer(np.linalg.norm(rows, axis=1), np.linalg.norm(columns, axis=0))
     if not (lengths > 0).all():
         raise ValueError("a gate or a sample is zero; expected both to be directions")
@@ -474,6 +476,13 @@ def _checked(X: Any, y: Any, slope: float) -> tuple[FloatArray, FloatArray]:
         raise ValueError("X, y or slope has a NaN or infinite entry; expected finite numbers")
     if slope == 1:
         raise ValueError("got slope 1, a linear network; expected any other slope")
+    return data, labels
+
+
+def _floats(X: Any, y: Any, slope: float) -> tuple[FloatArray, FloatArray]:
+    """The same for floating point, where samples must be in range."""
+    data, labels = _checked(X, y, slope)
+    check_range(data)
     return data, labels
 
 

@@ -23,15 +23,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linprog, nnls
 
-from verify.network.activations import forward
+from verify.network import modular
+from verify.network.activations import IN_RANGE, forward
 from verify.network.arrangements import cell_centre, gordan
 from verify.network.khatri_rao import khatri_rao
-from verify.network.regions import CLEAR_ABOVE, NULL_BELOW, errors_above
+from verify.network.regions import CLEAR_ABOVE, NULL_BELOW, UNIT_ROUNDOFF, errors_above
 
 FloatArray = npt.NDArray[np.float64]
 
 PATTERN_TOLERANCE = 1e-13
-"""A pre-activation this small against `‖w‖‖x‖` has a sign that rounding may have made."""
+"""A pre-activation this small against `‖w‖‖x‖` has a sign that rounding may have made: its error is at most `d0 u`
+times that, which takes over from 900 features on."""
 
 TARGET_ZERO = 1e-11
 """Residuals and targets below this fraction of the largest label are exact zeros, blurred by the projection.
@@ -44,8 +46,15 @@ CERTIFICATE_ZERO = 1e-12
 """Weights (of sum 1) whose combination of the constraints is shorter than this cancel them."""
 
 CERTIFICATE_CLEAR = 1e-8
-"""Violation, as a fraction of the least-norm ‖u‖, by which a closed node misses feasibility. With
-`CERTIFICATE_ZERO` this excludes every u up to 10⁴ times that norm; a longer one is all but a null vector."""
+"""Violation, as a fraction of the least-norm ‖u‖, by which a closed node misses feasibility."""
+
+CERTIFICATE_REACH = 1e8
+"""Least violation over what the weights leave of the constraints: so many times the least norm of ‖u‖ are excluded."""
+
+CONDITION_CLEAR = 1e-5
+"""Least nonzero singular value, as a fraction of the largest, with which a node can be closed. For `G^T`: the least-norm u
+then has an error below 1e-10, a hundredth of `CERTIFICATE_CLEAR`. For the unit samples: beyond, some u in the cells are
+longer than a closed node excludes. Where it is smaller only a witness counts."""
 
 RANGE_ZERO, RANGE_CLEAR = 1e-11, 1e-8
 """Relative distances of the target from the range of some cells that count as zero, and as clearly not."""
@@ -112,7 +121,7 @@ class _Solutions:
     basis: FloatArray  # k × d0 × freedom, orthonormal
     base: FloatArray  # k × N, the margins σ_in x_n·u_i of start
     moves: FloatArray  # k × N × freedom, and of the basis
-    clear: bool  # whether the rank was
+    clear: bool  # whether the rank was, and the solutions are well enough conditioned
     distance: float  # of the target from the range, as a fraction of the target
 
 
@@ -196,7 +205,11 @@ class _Region:
     def __init__(self, W: npt.ArrayLike, X: npt.ArrayLike, y: npt.ArrayLike, slope: float) -> None:
         self.W, self.X, self.y = (np.array(a, dtype=np.float64) for a in (W, X, y))
         self.slope = float(slope)
-        self._check()
+        self._check_arguments()
+        given = self.X.copy()
+        # The network is homogeneous in rows of W and in all of X: powers of two keep what follows in range.
+        self.exponent = _bring_into_range(self.W, self.X)
+        self._check_signs()
         self.active = self.W @ self.X > 0
         cells, cell_of, count = np.unique(self.active, axis=0, return_inverse=True, return_counts=True)
         self.neurons = [np.flatnonzero(cell_of == i) for i in range(len(cells))]
@@ -207,10 +220,11 @@ class _Region:
         # Rows are divided by ‖x_n‖: range and margins then do not depend on the samples' lengths.
         self.GT = khatri_rao(np.where(cells, 1.0, self.slope), self.unit).T
         self._project(norms)
+        self.clear = self.clear and self._zeros_are_exact(given)
         self._known: dict[tuple[frozenset[int], bool], _Solutions] = {}
         self.nodes_left, self.doubtful = 0, False
 
-    def _check(self) -> None:
+    def _check_arguments(self) -> None:
         W, X, y = self.W, self.X, self.y
         if W.ndim != 2 or X.ndim != 2 or W.shape[1] != X.shape[0] or y.shape != X.shape[1:] or not W.size:
             raise ValueError(f"got W {W.shape}, X {X.shape}, y {y.shape}; expected d1 × d0, d0 × N and N, none empty")
@@ -218,8 +232,12 @@ class _Region:
             raise ValueError("W, X, y or slope is empty, NaN or infinite; expected finite numbers")
         if self.slope == 1:
             raise ValueError("got slope 1, a linear network; expected any other slope")
+
+    def _check_signs(self) -> None:
+        W, X = self.W, self.X
         lengths = np.outer(np.linalg.norm(W, axis=1), np.linalg.norm(X, axis=0))
-        doubtful = np.argwhere(np.abs(W @ X) <= PATTERN_TOLERANCE * lengths)
+        tolerance = max(PATTERN_TOLERANCE, (len(X) + 2) * UNIT_ROUNDOFF)
+        doubtful = np.argwhere(np.abs(W @ X) <= tolerance * lengths)
         if len(doubtful):
             raise RegionError(
                 f"neuron {doubtful[0, 0]} is zero, or nearly, on sample {doubtful[0, 1]}; "
@@ -242,6 +260,25 @@ class _Region:
         target[(e != 0) & (np.abs(target) <= zero)] = 0.0
         self.residual = e
         self.target = target / norms
+
+    def _zeros_are_exact(self, given: FloatArray) -> bool:
+        """Whether the rank, and what counts as zero in residual and target, are so modulo a random prime too.
+
+        Labels with a fraction are rounded, such as a teacher's outputs: they are met up to rounding, and only the rank
+        is compared.
+        """
+        whole = bool((self.y == np.rint(self.y)).all())
+        reduced = modular.reduced_floats(given, self.slope)
+        singular = np.linalg.svd(self.unit, compute_uv=False)
+        spanned = int(np.count_nonzero(singular > CONDITION_CLEAR * singular[0]))
+        self.thin = spanned < min(self.unit.shape) and spanned < modular.rank(reduced)
+        exact = modular.residual(self.active, reduced, self.y)
+        return (
+            exact is not None
+            and exact.rank == self.rank
+            and (not whole or bool(((self.residual == 0) == exact.residual_zero).all()))
+            and (not whole or bool(((self.target == 0) == exact.target_zero).all()))
+        )
 
     def fits(self) -> bool | None:
         """Whether e = 0."""
@@ -273,7 +310,7 @@ class _Region:
             witness, _ = self._explore({}, frozenset())
         except _OutOfNodes:
             return self._answer(None, None, node_limit)
-        contains = True if witness else None if self.doubtful else False
+        contains = True if witness else None if self.doubtful or self.thin else False
         return self._answer(contains, witness, node_limit - self.nodes_left)
 
     def _guess(self) -> tuple[FloatArray, FloatArray] | None:
@@ -359,6 +396,7 @@ class _Region:
             target = self.target[samples]
             left, singular, right = np.linalg.svd(columns)
             rank, clear = _rank(singular)
+            clear = clear and (rank == 0 or bool(singular[rank - 1] > CONDITION_CLEAR * singular[0]))
             start, basis = np.zeros((k, d0)), np.zeros((k, d0, right.shape[0] - rank))
             coordinates = left.T @ target
             start[kept] = (right[:rank].T @ (coordinates[:rank] / singular[:rank])).reshape(-1, d0)
@@ -390,7 +428,7 @@ class _Region:
             return _Outcome.FEASIBLE, space.start + size * (space.basis @ (point[:-1] / point[-1]))
         # Cancelling weights need not show a violation, even where there is one; then it is asked for.
         if _exclude(weights[:-1], moves, base) or _exclude(_violation(moves, base), moves, base):
-            return _Outcome.INFEASIBLE, space.start
+            return _Outcome.INFEASIBLE if space.clear else _Outcome.DOUBTFUL, space.start
         if self._blocked(index, sides, dropped):
             return _Outcome.TOUCHING, space.start
         return self._program(space, moves, base, size)
@@ -425,7 +463,7 @@ class _Region:
         if optimum is not None and optimum[-1] > CERTIFICATE_CLEAR:
             return _Outcome.FEASIBLE, space.start + size * (space.basis @ optimum[:-1])
         if optimum is not None and optimum[-1] < -CERTIFICATE_CLEAR:
-            return _Outcome.INFEASIBLE, space.start
+            return _Outcome.INFEASIBLE if space.clear else _Outcome.DOUBTFUL, space.start
         return _Outcome.DOUBTFUL, space.start
 
     def _realise(self, u: FloatArray) -> tuple[FloatArray, FloatArray] | None:
@@ -450,12 +488,47 @@ class _Region:
         if ((W @ self.X > 0) != self.active).any():
             return None
         stationary = relative_gradient(W, z, self.X, self.y, self.slope) <= GRADIENT_TOLERANCE
-        return (W, z) if stationary else None
+        given = _times_power(z, self.exponent)
+        return (W, given) if stationary and given is not None else None
 
     def _answer(
         self, contains: bool | None, witness: tuple[FloatArray, FloatArray] | None, nodes: int = 0
     ) -> RegionMinimum:
         return RegionMinimum(self.residual, self.rank, contains, witness, nodes)
+
+
+def _bring_into_range(W: FloatArray, X: FloatArray) -> int:
+    """Rows of W, and X as a whole, times powers of two in place, where products would leave the range of floats.
+
+    Returns:
+        `k` such that the given X is `2^k` times the new one.
+
+    Raises:
+        RegionError: if the lengths of samples differ by more than the range.
+    """
+    rows = np.abs(W).max(axis=1)
+    if ((rows > 0) & ((rows < 1 / IN_RANGE) | (rows > IN_RANGE))).any():
+        W[:] = np.ldexp(W, -np.frexp(rows)[1][:, None])
+    columns = np.abs(X).max(axis=0)
+    if columns.min() >= 1 / IN_RANGE and columns.max() <= IN_RANGE:
+        return 0
+    exponent = int(np.frexp(columns.max())[1])
+    X[:] = np.ldexp(X, -exponent)
+    least = np.abs(X).max(axis=0)
+    if least.min() < 1 / IN_RANGE:
+        raise RegionError(
+            f"sample {least.argmin()} is zero, or shorter than another by more than {IN_RANGE:.0e}; "
+            "expected samples of comparable length: drop or rescale it"
+        )
+    return exponent
+
+
+def _times_power(z: FloatArray, exponent: int) -> FloatArray | None:
+    """`z / 2^exponent`, None if that leaves the range of floats."""
+    with np.errstate(over="ignore", under="ignore"):
+        found = np.ldexp(z, -exponent) if exponent else z
+    lost = ~np.isfinite(found) | ((found == 0) & (z != 0))
+    return None if lost.any() else found
 
 
 def _rows(moves: FloatArray, index: list[int], sides: FloatArray) -> FloatArray:
@@ -476,8 +549,9 @@ def _exclude(weights: FloatArray, moves: FloatArray, base: FloatArray) -> bool:
     total = float(weights.sum())
     if total <= 0:
         return False
-    cancels = np.linalg.norm(weights @ moves) <= CERTIFICATE_ZERO * total
-    return bool(cancels and weights @ base <= -CERTIFICATE_CLEAR * total)
+    left = float(np.linalg.norm(weights @ moves))
+    cancels = left <= CERTIFICATE_ZERO * total
+    return bool(cancels and weights @ base <= -max(CERTIFICATE_CLEAR * total, CERTIFICATE_REACH * left))
 
 
 def _rank(singular: FloatArray) -> tuple[int, bool]:

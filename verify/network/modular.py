@@ -77,6 +77,46 @@ def kernels(active: BoolArray, reduced: Reduced, labels: npt.NDArray[np.float64]
     return found
 
 
+@dataclass(frozen=True)
+class ModularResidual:
+    """Of one region modulo a prime: the rank of `A ∘ X`, and where residual `P y` and target `y − P y` are zero, N."""
+
+    rank: int
+    residual_zero: BoolArray
+    target_zero: BoolArray
+
+
+def residual(active: BoolArray, reduced: Reduced, labels: npt.NDArray[np.float64]) -> ModularResidual | None:
+    """The residual that labels leave in a region, `B (BᵀB)⁻¹ Bᵀ y` for a basis `B` of the kernel.
+
+    Args:
+        active: pattern, `d1 × N`.
+        reduced: inputs and slope.
+        labels: N, read as decimals.
+
+    Returns:
+        None where the prime is unlucky: `BᵀB` is singular modulo it.
+    """
+    echelon, rank = row_echelon(active, reduced)
+    samples, prime = active.shape[1], reduced.prime
+    rows = [[int(echelon[i, n]) for n in range(samples)] for i in range(rank)]
+    pivots = [next(n for n in range(samples) if row[n]) for row in rows]
+    free = [n for n in range(samples) if n not in pivots]
+    target = nmod_mat(samples, 1, _residues(labels.tolist(), prime).tolist(), prime)
+    rest = nmod_mat(samples, 1, prime)
+    if free:
+        place = {pivot: i for i, pivot in enumerate(pivots)}
+        entries = [-rows[place[n]][f] if n in place else int(n == f) for n in range(samples) for f in free]
+        basis = nmod_mat(samples, len(free), [entry % prime for entry in entries], prime)
+        gram = basis.transpose() * basis
+        if int(gram.det()) == 0:
+            return None
+        rest = basis * gram.solve(basis.transpose() * target)
+    kept = target - rest
+    zeros = (np.array([int(column[n, 0]) == 0 for n in range(samples)]) for column in (rest, kept))
+    return ModularResidual(rank, *zeros)
+
+
 def _residues(values: list[float], prime: int) -> Residues:
     exact = [Fraction(repr(value)) for value in values]
     return np.array([value.numerator * pow(value.denominator, -1, prime) % prime for value in exact], dtype=np.int64)
@@ -97,6 +137,11 @@ def reduce(integers: list[list[int]], rho: Fraction, prime: int) -> Reduced:
         for factor in (rho.numerator, rho.denominator)
     )
     return Reduced(prime, low, high)
+
+
+def rank(reduced: Reduced) -> int:
+    """Rank of the inputs themselves."""
+    return int(nmod_mat(*reduced.high.shape, reduced.high.ravel().tolist(), reduced.prime).rank())
 
 
 def reduced_floats(X: npt.NDArray[np.float64], slope: float) -> Reduced:

@@ -18,7 +18,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from verify.network.activations import check_layers
+from verify.network.activations import check_layers, check_range
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -88,7 +88,8 @@ def polish(W: FloatArray, z: FloatArray, X: FloatArray, y: FloatArray, slope: fl
         most: steps after which the walk is given up.
 
     Raises:
-        ValueError: for shapes that do not fit, values that are not finite, slope 1, or a zero sample.
+        ValueError: for shapes that do not fit, values that are not finite, slope 1, or a sample that is zero or out of
+            range.
     """
     W, z, X, y = (np.asarray(part, dtype=np.float64) for part in (W, z, X, y))
     if W.ndim != 2 or X.ndim != 2 or z.shape != W.shape[:1] or y.shape != X.shape[1:]:
@@ -98,6 +99,7 @@ def polish(W: FloatArray, z: FloatArray, X: FloatArray, y: FloatArray, slope: fl
         raise ValueError("W, z, X or y has NaN or infinite entries; expected finite numbers")
     if not X.any(axis=0).all():
         raise ValueError("a sample is zero; it lies on the boundary of every region")
+    check_range(X)
     walk = _Walk(W, z, X, y, slope)
     steps = 0
     while steps < most and walk.step():

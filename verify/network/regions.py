@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verify.network import kernel, modular
-from verify.network.activations import check_layers
+from verify.network.activations import IN_RANGE, check_layers
 from verify.network.khatri_rao import gram, khatri_rao
 
 Array = Any
@@ -56,9 +56,6 @@ SLOPE_CLEAR = math.sqrt(NULL_BELOW)
 zeros; so does one nearer to 1 or −1, where patterns are dependent, without being it."""
 PLAIN_SLOPE = 1000
 """Slopes whose numerator and denominator are at most this are no near misses of a special one by accident."""
-IN_RANGE = 2.0**400
-"""Inputs and weights between the inverse of this and this are multiplied as they are: neither products nor their squares
-overflow, and what underflows is below the rounding of the rest."""
 _LEAST_FLOAT = 2.0**-1074
 _UNDERFLOW = 1e-280  # squares of smaller numbers lose digits to gradual underflow
 # Entries of all Gram matrices of a batch from which on the compiled kernel is worth its start, half a second.
@@ -389,11 +386,14 @@ def zero_residual(found: Kernels, y: NDArray[np.float64]) -> Event:
 
 
 def fits(found: Kernels, y: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """For the regions with a kernel: whether surely `P y = 0`, and whether that is possible; two arrays `(K,)`."""
+    """For the regions with a kernel: whether surely `P y = 0`, and whether that is possible; two arrays `(K,)`.
+
+    Labels with a fraction are rounded, such as a teacher's outputs, and are met up to rounding.
+    """
     targets = _targets(found, y)
     size = np.abs(np.einsum("kij,kj->ki", found.projector, targets)).max(axis=1, initial=0.0)
     surely, maybe = found.clear & (size <= COORDINATE_ZERO), ~found.clear | (size <= COORDINATE_CLEAR)
-    if found.exact is not None:
+    if found.exact is not None and bool((targets == np.rint(targets)).all()):
         open_ = np.flatnonzero(surely & (found.rank < found.projector.shape[-1]))
         surely[open_] = modular.kernels(found.active[open_], found.exact, targets[open_]).cancels
     return surely, maybe

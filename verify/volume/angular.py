@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from scipy.special import logsumexp
 
 from verify.errors import InputError
+from verify.network.activations import IN_RANGE
 from verify.network.arrangements import GeneralPositionError
 from verify.network.oracle import NO, YES, examine
 from verify.statistics.intervals import log_mean_lower
@@ -157,7 +159,25 @@ def _problem(X: npt.ArrayLike, y: npt.ArrayLike, width: int, slope: float, epsil
         )
     _require(slope != 1, "got slope 1, which is the linear network; expected any other number")
     _require(0 <= epsilon < 1, f"got epsilon {epsilon!r}; expected a number from 0 to below 1")
-    return Problem(np.ascontiguousarray(data.T), labels, int(width), float(slope), float(epsilon))
+    return Problem(np.ascontiguousarray(_in_range(data).T), labels, int(width), float(slope), float(epsilon))
+
+
+def _in_range(data: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The same times a power of ten where squares would leave the range of floats: no volume depends on that.
+
+    Samples count as the decimals that they print as, so these are what is shifted.
+    """
+    largest = float(np.abs(data).max())
+    if 1 / IN_RANGE < largest < IN_RANGE:
+        return data
+    shift = -Decimal(repr(largest)).adjusted()
+    shifted = [[float(Decimal(repr(entry)).scaleb(shift)) for entry in row] for row in data.tolist()]
+    found = np.array(shifted)
+    _require(
+        bool(((found != 0) == (data != 0)).all()),
+        "X has entries further apart than floats reach; expected features of comparable size: rescale them",
+    )
+    return found
 
 
 def _real(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
@@ -196,7 +216,8 @@ def _require_memory(problem: Problem) -> None:
 
 def _ties(problem: Problem) -> list[str]:
     """A sentence on samples that are multiples of others, which every method takes as they are."""
-    unit = problem.X / np.linalg.norm(problem.X, axis=0)
+    unit = problem.X / np.abs(problem.X).max(axis=0)
+    unit /= np.linalg.norm(unit, axis=0)
     largest = unit[np.abs(unit).argmax(axis=0), np.arange(unit.shape[1])]
     _, first, line = np.unique(np.round(unit * np.sign(largest), 12), axis=1, return_index=True, return_inverse=True)
     shared = np.flatnonzero(first[line] != np.arange(unit.shape[1]))

@@ -19,9 +19,9 @@ from one level to the next, by induction. Nothing in it needs the chains to mix,
 * The *lower* end is proven: for independent nonnegative `Z_r` of mean at most `V`, `Π_r (1 + λ(Z_r/v − 1))` has mean at
   most one for every `v ≥ V`; no assumption on their distribution. A layer counts as a hit only if a basis of the
   kernel was found and inserted in `G` itself, or by the singular value decomposition of `regions`: `G` is then
-  singular up to a relative 1e-12. What is left is a `G` that is that close to singular without being so. For inputs
-  in general position these are some of the layers that miss the event by one sample, a fraction of order 1e-12
-  of them; for inputs that are dependent up to such an error, nothing is proven.
+  singular up to a relative 1e-12. On given data its rank is also that modulo a random prime, so nothing is left but an
+  unlucky prime. For random inputs there is left a `G` that is that close to singular without being so: some of the
+  layers that miss the event by one sample, a fraction of order 1e-12 of them.
 * The *upper* end is not, and cannot be from unbiasedness alone: a part of the event that no replicate ever
   entered leaves no trace. It takes the logs of the replicates for normal, which was measured, not proven
   (`benchmarks/rare_coverage.py`). Two estimates with different seeds that do not agree are a sign
@@ -44,6 +44,7 @@ from scipy.linalg.lapack import dpotrf, dpotri
 from scipy.special import logsumexp
 
 from verify.executors import make_executor
+from verify.network import modular
 from verify.network.regions import (
     COLUMNS_APART,
     errors_above,
@@ -522,6 +523,7 @@ class _Task:
         signs, inputs, inner, y = self._patterns(Z)
         A = np.where(signs, 1.0, self.slope)
         decided = np.zeros((Z.shape[0], 2))
+        sizes = np.zeros(Z.shape[0], dtype=int)
         singular, P = self._inverse(A, inner, math.inf)
         trace = np.einsum("bij,bij->b", P, P)
         dimension = np.round(trace).astype(int)
@@ -533,7 +535,20 @@ class _Task:
                 chosen = singular[part]
                 at = [array[chosen] if len(array) > 1 else array for array in (inputs, inner, y)]
                 decided[chosen] = self._decided(A[chosen], P[part], at[0], at[1], at[2], size)
+                sizes[chosen] = size
+        if self.data is not None:
+            self._hold_to_prime(decided, signs, sizes)
         return decided
+
+    def _hold_to_prime(self, decided: Floats, signs: Bools, sizes: NDArray[np.intp]) -> None:
+        """Leaves open, in place, hits on given data whose kernel modulo a prime is another one (see `regions`)."""
+        assert self.data is not None
+        hits = np.flatnonzero(decided[:, 0])
+        exact = modular.kernels(signs[hits], modular.reduced_floats(self.data[0], self.slope))
+        agrees = exact.rank == self.N - sizes[hits]
+        if self.event == "support":
+            agrees &= exact.support.sum(axis=1) >= self.needed
+        decided[hits, 0] = agrees
 
     def _decided(self, A: Floats, P: Floats, inputs: Floats, inner: Floats, y: Floats, size: int) -> Floats:
         """The same for regions whose kernel has `size` dimensions, by all appearances."""

@@ -1,14 +1,17 @@
 """Existence of local minima, against every sign vector in turn with a linear program written here."""
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
+from flint import fmpq, fmpq_mat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from verify.network.minima import RegionError, classify, find_minimum
+from verify.volume.cones import decide
 
 SIZES = [(4, 1, 2), (5, 2, 2), (6, 2, 3), (4, 2, 3), (3, 5, 2), (6, 3, 3), (5, 2, 1)]
 SLOPES = (0, 0.1, -0.5, 2)
@@ -247,3 +250,97 @@ def test_errors_say_what_is_wrong(W, X, y, slope, error, message):
 def test_epsilon_is_a_fraction():
     with pytest.raises(ValueError, match="fraction"):
         classify([[1.0]], [[1.0]], [1.0], 0, 1.5)
+
+
+def rational(x):
+    return fmpq(Fraction(x).numerator, Fraction(x).denominator)
+
+
+def decided_exactly(W, X, y, slope):
+    """Existence in rational arithmetic, floats as decimals: `verify.volume.cones`, which knows nothing of tolerances."""
+    rho, (d0, N) = Fraction(repr(slope)), X.shape
+    inputs = [[Fraction(repr(entry)) for entry in row] for row in X.tolist()]
+    gates = [
+        tuple(
+            1 if sum(Fraction(c) * row[n] for c, row in zip(w, inputs, strict=True)) > 0 else rho for n in range(N)
+        )
+        for w in W.tolist()
+    ]
+    blocks = {a: fmpq_mat([[rational(a[n] * row[n]) for row in inputs] for n in range(N)]) for a in gates}
+    walls = [
+        fmpq_mat([[rational(row[n] * (1 if a[n] == 1 else -1)) for row in inputs] for n in range(N)])
+        for a in blocks
+        if gates.count(a) == 1
+    ]
+    kernel = left_kernel(list(blocks.values()), N)
+    target = fmpq_mat([[rational(label)] for label in y])
+    if kernel.nrows():
+        target -= kernel.transpose() * ((kernel * kernel.transpose()).inv() * (kernel * target))
+    # Cells with two neurons realise every vector, so that only what they cannot reach is left.
+    rest = left_kernel([blocks[a] for a in blocks if gates.count(a) > 1], N)
+    left = rest * target
+    if not any(left.entries()):
+        return True
+    return bool(walls) and decide([rest * blocks[a] for a in blocks if gates.count(a) == 1], walls, left).feasible
+
+
+def left_kernel(blocks, N):
+    """A basis, in rows, of the vectors that all blocks annihilate from the left."""
+    rows = [row for block in blocks for row in block.transpose().tolist()]
+    reduced, rank = fmpq_mat(rows or [[0] * N]).rref()
+    pivots = [next(n for n in range(N) if reduced[i, n] != 0) for i in range(rank)]
+    free = [n for n in range(N) if n not in pivots]
+    entries = [[fmpq(int(n == f)) for n in range(N)] for f in free]
+    for row, f in zip(entries, free, strict=True):
+        for i, pivot in enumerate(pivots):
+            row[pivot] = -reduced[i, f]
+    return fmpq_mat(len(free), N, [entry for row in entries for entry in row])
+
+
+@pytest.mark.parametrize("kind", ["plain", "copy", "antipode", "sum", "feature", "multiple"])
+def test_near_ties_are_decided_as_in_rational_arithmetic_or_not_at_all(kind):
+    """Samples and features that are equal, opposite or dependent up to 2^-8 … 2^-51, or exactly."""
+    rng = np.random.default_rng([7, *kind.encode()])
+    answers = []
+    for _ in range(25):
+        N, d0, d1 = int(rng.integers(3, 7)), int(rng.integers(2, 4)), int(rng.integers(1, 4))
+        X = rng.integers(-4, 5, (d0, N)).astype(float)
+        near = rng.integers(0, 9, d0) * 2.0 ** -int(rng.integers(8, 52))
+        if kind == "copy":
+            X[:, 1] = X[:, 0] + near
+        elif kind == "antipode":
+            X[:, 1] = near - X[:, 0]
+        elif kind == "sum":
+            X[:, 2] = X[:, 0] + X[:, 1] + near
+        elif kind == "feature":
+            X[-1] = X[0] + rng.integers(-1, 2, N) * near[0]
+        elif kind == "multiple":
+            X[:, 1] = X[:, 0] * 0.1
+        X[:, ~X.any(axis=0)] = 1.0
+        W, y, slope = rng.standard_normal((d1, d0)), rng.integers(0, 2, N).astype(float), rng.choice(SLOPES)
+        found = find_minimum(W, X, y, float(slope)).contains_minimum
+        assert found is None or found == decided_exactly(W, X, y, float(slope))
+        answers.append(found)
+    assert answers.count(True) > 2
+    assert answers.count(False) > 1
+
+
+@pytest.mark.parametrize("power", [-1040, -700, 700, 990])
+def test_ranges_beyond_squares(power):
+    """Samples and rows as small or large as floats are: the same answers, and a witness in their own units."""
+    for W, X, y, slope in itertools.islice(cases(1, "binary"), 0, None, 5):
+        near, far = find_minimum(W, X, y, slope), find_minimum(np.ldexp(W, -power // 2), np.ldexp(X, power), y, slope)
+        if far.witness is None:
+            assert far.contains_minimum in (None, near.contains_minimum)
+            continue
+        W1, z1 = far.witness
+        hidden = W1 @ X
+        z2 = np.ldexp(z1, power)  # the network is homogeneous: on X itself
+        e = y - z2 @ np.where(hidden > 0, hidden, slope * hidden)
+        assert near.contains_minimum
+        assert e == pytest.approx(near.residual, abs=1e-6)
+
+
+def test_samples_of_incomparable_lengths_are_refused():
+    with pytest.raises(RegionError, match="comparable length"):
+        find_minimum([[1.0, 2.0]], [[1e200, 1e-200], [1e200, 1e-200]], [1.0, 0.0], 0.1)
