@@ -6,10 +6,12 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from graphlib import TopologicalSorter
 from typing import Any
 
 from verify.asymptotics import Scaling
+from verify.foreign import Failed, TooLong, call
 from verify.mutants import Fate, MutantReport, is_judged, mutants
 from verify.points import PointReport, log_bound_at, verdict_of_points
 from verify.runner import Outcomes, Plan, Site, Task, pictures_of, sites
@@ -108,7 +110,7 @@ def further(plan: Plan, outcomes: Outcomes) -> dict[Task, int]:
                 next_look[place] = drawn, size
     needs: dict[tuple[str, Point], float] = defaultdict(float)
     for statement in plan.statements:
-        for check in statement.checks:
+        for check in () if statement.id in plan.failures else statement.checks:
             if not next_look.keys().isdisjoint(_served(plan, check)):
                 for place, need in _needs(_check(plan, outcomes, statement, check)):
                     needs[place] = max(needs[place], need)
@@ -169,6 +171,8 @@ def assess(plan: Plan, outcomes: Outcomes) -> list[StatementReport]:
 def _statement(
     plan: Plan, outcomes: Outcomes, statement: Statement, earlier: Mapping[str, StatementReport]
 ) -> StatementReport:
+    if statement.id in plan.failures:
+        return failed(statement, plan.failures[statement.id])
     steps = tuple(_step(outcomes, statement.id, index) for index in range(len(statement.steps)))
     checks = tuple(
         _check(plan, outcomes, statement, check)
@@ -194,6 +198,11 @@ def _statement(
         for index, picture in enumerate(pictures_of(statement, plan.settings))
     )
     return StatementReport(statement, verdict, steps, checks, findings, pictures)
+
+
+def failed(statement: Statement, text: str) -> StatementReport:
+    """The report of a statement of which nothing can be said, but why."""
+    return StatementReport(statement, Verdict(Outcome.ERROR, None, text), (), (), ())
 
 
 def _measured(checks: Sequence[CheckReport]) -> Verdict:
@@ -332,9 +341,15 @@ def _points(
     reports = []
     for site in sites(check, plan.settings, chosen):
         try:
-            reports.append(_point(plan, outcomes, statement, check, claim, site, sampler, read, dropped))
-        except Exception as failure:  # a reader or an assumption is a module's; it must not take the others with it
-            reports.append(PointReport(site, Verdict(Outcome.ERROR, None, f"{type(failure).__name__}: {failure}")))
+            if statement.id in outcomes.stuck:
+                raise Failed(outcomes.stuck[statement.id])
+            # A reader, a bound and an assumption are a module's; they must not take the others with them.
+            judge = partial(_point, plan, outcomes, statement, check, claim, site, sampler, read, dropped)
+            reports.append(call(plan.settings.patience, judge))
+        except Failed as failure:
+            if isinstance(failure, TooLong):
+                outcomes.stuck[statement.id] = str(failure)
+            reports.append(PointReport(site, Verdict(Outcome.ERROR, None, str(failure))))
     return tuple(reports)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -18,15 +19,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from verify.errors import InputError
+from verify.foreign import Failed, reason
 from verify.plain import plain, plain_json
 
 if TYPE_CHECKING:
     from verify.run import Drawn
+    from verify.statements import Statement
 
 EXIT_USAGE = 2
 EXIT_CRASH = 3
 EXIT_INTERRUPTED = 130
 COMPLETION = "_VERIFY_COMPLETE"
+TRACEBACK = "VERIFY_TRACEBACK"
+UNFORESEEN = "this is a defect of verify"
 # The Gram matrix of a data set and its factors grow with the square of its samples.
 MAX_SAMPLES = 2000
 _SIGNS = {
@@ -61,7 +66,21 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(0)
     except OSError as error:
         _fail(f"{error}{kept}", EXIT_CRASH)
+    except MemoryError:
+        _fail(f"there is not enough memory for this; take fewer samples or smaller widths{kept}", EXIT_CRASH)
+    except Failed as error:
+        _fail(f"{error}", EXIT_CRASH)
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        _fail(f"{UNFORESEEN}: {_located(error)}; with {TRACEBACK}=1 it is shown in full{kept}", EXIT_CRASH)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _located(error: Exception) -> str:
+    """An exception that nobody foresaw, with the place where it came up."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{reason(error)} ({Path(frame.filename).name}, line {frame.lineno})"
 
 
 def _fail(message: str, code: int) -> NoReturn:
@@ -299,11 +318,18 @@ def show_command(identifier: str, folders: tuple[str, ...]) -> int:
       python -m verify show theorem-6
       python -m verify show my-lemma --path statements
     """
-    import sympy as sp
-
+    from verify.foreign import blamed_on
     from verify.registry import discover
 
     item = discover(folders)[identifier]
+    with blamed_on(identifier):
+        _say(_shown(item))
+    return 0
+
+
+def _shown(item: Statement) -> str:
+    import sympy as sp
+
     lines = [
         f"{item.id} · {item.kind.value} · {item.title}",
         f"{item.citation}",
@@ -328,8 +354,7 @@ def show_command(identifier: str, folders: tuple[str, ...]) -> int:
         ]
         lines += [f"control {control.name}: {control.text}" for control in check.controls]
     lines += ["", *(f"note    {text}" for text in item.notes)] if item.notes else []
-    _say("\n".join(lines))
-    return 0
+    return "\n".join(lines)
 
 
 def _processes(text: str | None) -> int:
@@ -401,16 +426,18 @@ def map_command(
       python -m verify map theorem-10 --set epsilon=0.2 --set rho=0.1
       python -m verify map f10 --measure 16 --aspect 0.25 --aspect 1 --aspect 4
     """
+    from verify.foreign import blamed_on
     from verify.registry import discover
     from verify.vacuity import first_size, vacuity_map
 
     statement = discover(folders)[identifier]
     fixed = dict(map(_assignment, given))
-    maps = [
-        vacuity_map(statement, sizes, rows, aspect, measure, _processes(workers), folders, **fixed)
-        for aspect in aspects or (1.0,)
-    ]
-    least = None if no_first else first_size(statement, **fixed)
+    with blamed_on(identifier):
+        maps = [
+            vacuity_map(statement, sizes, rows, aspect, measure, _processes(workers), folders, **fixed)
+            for aspect in aspects or (1.0,)
+        ]
+        least = None if no_first else first_size(statement, **fixed)
     if as_json:
         found = {"maps": [item.to_dict() for item in maps], **({} if least is None else least.to_dict())}
         click.echo(plain_json(found))
@@ -498,6 +525,8 @@ def experiment_command(
 
     from verify.backends import get_backend
     from verify.experiments import Record, Setup
+    from verify.files import replace as write
+    from verify.foreign import blamed_on
     from verify.registry import discover
 
     experiment = discover(folders)[identifier].experiment
@@ -517,7 +546,7 @@ def experiment_command(
 
     place = get_backend(backend)
     # One thread, as in the workers: the rounding of a product must not depend on how many there are.
-    with threadpool_limits(1):
+    with threadpool_limits(1), blamed_on(identifier):
         tables = experiment.execute(Setup(chosen, seed, place, data_dir, out, tell))
     data = "" if data_dir is None else " --data-dir DIR"
     command = f"python -m verify experiment {identifier} --profile {chosen} --seed {seed}{data}"
@@ -525,8 +554,8 @@ def experiment_command(
     facts = versions | {"backend": place.name, "date": f"{datetime.now():%Y-%m-%d}"}
     record = Record(command, facts, time.monotonic() - begun, tables)
     if out is not None:
-        (out / "results.json").write_text(record.json(), encoding="utf-8")
-        (out / "results.md").write_text(record.markdown(), encoding="utf-8")
+        write(out / "results.json", record.json().encode("utf-8", "backslashreplace"))
+        write(out / "results.md", record.markdown().encode("utf-8", "backslashreplace"))
     click.echo(record.json() if as_json else record.markdown().rstrip())
     return 0
 
@@ -551,7 +580,7 @@ def report_command(folder: Path) -> int:
         raise
     except Exception as error:  # whatever a file that was edited leads to
         raise InputError(
-            f"{folder / RESULTS} cannot be shown ({type(error).__name__}: {error}); make it anew with run --resume"
+            f"{folder / RESULTS} cannot be shown ({reason(error)}); make it anew with run --resume"
         ) from None
     for file in files:
         _say(str(file))
@@ -583,10 +612,10 @@ def compare_command(
 
     found = compare_files(before, after, slower, missing=allow_missing)
     if html is not None:
-        from verify.report.build import replace
+        from verify.files import replace as write
         from verify.report.page import render
 
-        replace(html, render("comparison.html.j2", comparison=found).encode())
+        write(html, render("comparison.html.j2", comparison=found).encode())
     click.echo(plain_json(found.to_dict()) if as_json else str(found))
     return found.exit_code
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import warnings
 import zipfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from verify.errors import InputError
+from verify.foreign import reason
 from verify.network.activations import IN_RANGE
+
+MOST_BYTES = 4 << 30
+"""Of all arrays read from one file together, as double precision numbers: ten times MNIST."""
 
 
 @dataclass(frozen=True)
@@ -121,26 +129,72 @@ def read_archive(path: str | Path, names: tuple[str, ...], *, only: bool = False
         only: read no others.
 
     Raises:
-        InputError: if the file cannot be read or lacks one of them.
+        InputError: if the file cannot be read or lacks one of them, or the arrays are larger than `MOST_BYTES`.
     """
     path = Path(path)
-    expected = " and ".join(names)
+    if not path.exists():
+        raise InputError(f"there is no file {path}")
+    if not path.is_file():
+        raise InputError(f"{path} is no file; expected an .npz archive with arrays {' and '.join(names)}")
     try:
-        # Opened here, because np.load leaves the file open when it is no archive.
-        with path.open("rb") as stream:
-            archive = np.load(stream, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputError(f"{path} is not an .npz archive; expected one with arrays {expected}")
-            with archive:
-                missing = [name for name in names if name not in archive.files]
-                if missing:
-                    raise InputError(
-                        f"{path} has arrays {archive.files}; expected {expected}, missing {', '.join(missing)}"
-                    )
-                return {name: archive[name] for name in (names if only else archive.files)}
-    except FileNotFoundError:
-        raise InputError(f"there is no file {path}") from None
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} cannot be read as an .npz archive of numbers: {error}") from None
+        with zipfile.ZipFile(path) as archive:
+            members = _members(archive, path)
+            missing = [name for name in names if name not in members]
+            if missing:
+                raise InputError(
+                    f"{path} has arrays {list(members)}; expected {' and '.join(names)}, missing {', '.join(missing)}"
+                )
+            chosen = {name: members[name] for name in (names if only else members)}
+            return dict(_arrays(archive, chosen, path))
+    except InputError:
+        raise
+    except Exception as error:  # zipfile, its decompressors and NumPy raise whatever they meet in a damaged file
+        raise InputError(f"{path} cannot be read as an .npz archive of numbers: {reason(error)}") from None
+
+
+def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
+    """The members of an archive by the names of their arrays."""
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in archive.infolist():
+        name = info.filename.removesuffix(".npy")
+        if name in members:
+            raise InputError(f"{path} has two arrays {name}; expected one of each name")
+        members[name] = info
+    return members
+
+
+def _arrays(
+    archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], path: Path
+) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    """Read arrays; memory is taken only for what their headers and the sizes of the members agree on."""
+    total = 0
+    for name, info in members.items():
+        with archive.open(info) as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of NumPy, about files that Python 2 wrote
+            shape, dtype, start = _header(stream)
+            count = math.prod(shape)
+            total += count * max(dtype.itemsize, np.dtype(np.float64).itemsize)
+            if total > MOST_BYTES:
+                raise InputError(
+                    f"{path} has an array {name} of shape {shape} and type {dtype}; expected at most "
+                    f"{MOST_BYTES / 2**30:g} GiB as double precision numbers in all; take a part of it"
+                )
+            if start + count * dtype.itemsize != info.file_size:
+                raise InputError(
+                    f"{path} has {info.file_size} bytes for its array {name}, and {start + count * dtype.itemsize} by "
+                    "its header; it is damaged, so write it anew"
+                )
+            stream.seek(0)
+            yield name, np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Shape, type and first byte of an array in NumPy's format."""
+    version = np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"got an array in version {version} of NumPy's format; expected plain numbers, in 1.0 or 2.0")
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    if dtype.hasobject:
+        raise ValueError("got an array of Python objects, which are never loaded; save numbers")
+    return shape, dtype, stream.tell()

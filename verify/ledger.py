@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from verify.errors import InputError
+from verify.foreign import reason
 
 # A run that waits for another one's write waits so long; a write takes milliseconds.
 _BUSY_SECONDS = 60.0
@@ -19,6 +21,8 @@ _KEY = "sampler, point, seed, chunk, context, code"
 _SELECT = (
     "SELECT tally, seconds FROM chunks WHERE sampler=? AND point=? AND seed=? AND chunk=? AND context=? AND code=?"
 )
+MOST_SEED = 2**63 - 1
+"""The largest number that SQLite can hold."""
 _APPLICATION_ID = 0x76657269  # "veri"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS chunks (
@@ -57,18 +61,21 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        if path.exists() and not path.is_file():
+            raise InputError(f"the ledger {path} is no file; remove it or choose another folder")
         try:
             self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS)
             (mark,) = self._db.execute("PRAGMA application_id").fetchone()
             if mark != _APPLICATION_ID:
                 self._create()
+            _harmless(self._db)
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute(f"SELECT {_KEY}, tally, seconds FROM chunks LIMIT 1").fetchone()
             # SQLite reads a file that was cut short without a complaint, and gives nothing for what is missing.
             (state,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
             if state != "ok":
                 raise sqlite3.DatabaseError(state)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, MemoryError) as error:  # the sizes in a broken file can be anything
             raise InputError(f"the ledger {path} cannot be used: {error}; remove it or choose another folder") from None
 
     def _create(self) -> None:
@@ -97,7 +104,7 @@ class Ledger:
             tally, seconds = (None, 0.0) if row is None else (json.loads(row[0]), float(row[1]))
         except (TypeError, ValueError, RecursionError):  # to be computed again
             return None
-        return (tally, seconds) if isinstance(tally, dict) else None
+        return (tally, seconds) if isinstance(tally, dict) and 0 <= seconds < math.inf else None
 
     def _row(self, key: ChunkKey) -> tuple[str, float] | None:
         row: tuple[str, float] | None = self._db.execute(_SELECT, _columns(key)).fetchone()
@@ -144,8 +151,8 @@ class Ledger:
                     else:
                         raise InputError(
                             f"{source} has another result for chunk {key.chunk} of {key.sampler} at {key.point} with "
-                            f"seed {key.seed} ({key.context.strip()}) than the ledgers before it, by the same code: "
-                            f"{_short(tally)}, not {_short(there[0])}; nothing was merged, so leave one of them out"
+                            f"seed {key.seed} ({_short(key.context).strip()}) than the ledgers before it, by the same "
+                            f"code: {_short(tally)}, not {_short(there[0])}; nothing was merged, so leave one out"
                         )
             self._db.commit()
         except sqlite3.Error as error:
@@ -177,6 +184,7 @@ def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
             (mark,) = db.execute("PRAGMA application_id").fetchone()
             if mark != _APPLICATION_ID:
                 raise InputError(f"{path} is not a ledger of verify")
+            _harmless(db)
             # SQLite reads a file that was cut short without a complaint, and gives nothing for what is missing.
             (state,) = db.execute("PRAGMA integrity_check(1)").fetchone()
             if state != "ok":
@@ -185,8 +193,24 @@ def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
                 if not isinstance(json.loads(row[-2]), dict):
                     raise InputError(f"the ledger {path} is broken ({_short(row[-2])} is no tally); leave it out")
                 yield row
-    except (sqlite3.Error, json.JSONDecodeError, TypeError) as error:
-        raise InputError(f"the ledger {path} cannot be read ({error}); leave it out") from None
+    except InputError:
+        raise
+    except (sqlite3.Error, ValueError, TypeError, RecursionError, MemoryError) as error:
+        raise InputError(f"the ledger {path} cannot be read ({reason(error)}); leave it out") from None
+
+
+def _harmless(db: sqlite3.Connection) -> None:
+    """Refuse a file with more in it than our table: a view or a trigger of another could compute for ever.
+
+    Raises:
+        sqlite3.DatabaseError: if there is, or the table is another one.
+    """
+    db.text_factory = lambda raw: raw.decode("utf-8", "replace")  # a row that is no text is one row's fault
+    with closing(sqlite3.connect(":memory:")) as ours:
+        ours.execute(_SCHEMA)
+        expected = ours.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+    if db.execute("SELECT type, name, sql FROM sqlite_master").fetchall() != expected:
+        raise sqlite3.DatabaseError("it has other tables than those of a ledger")
 
 
 def _columns(key: ChunkKey) -> tuple[str | int, ...]:
@@ -196,5 +220,6 @@ def _columns(key: ChunkKey) -> tuple[str | int, ...]:
     )
 
 
-def _short(text: str) -> str:
+def _short(value: Any) -> str:
+    text = str(value)
     return text if len(text) <= 80 else text[:77] + "..."

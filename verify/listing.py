@@ -16,6 +16,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from verify.files import replace
+
 BUILT_IN = "theorems"
 ENTRY_POINTS = "verify.theorems"
 ROW = ("id", "kind", "title", "citation", "uses", "checks", "module")
@@ -51,9 +53,7 @@ def _keep(file: Path, text: str) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         for old in file.parent.glob("statements-*.json"):
             old.unlink(missing_ok=True)
-        partial = file.with_suffix(f".{os.getpid()}.partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(file)
+        replace(file, text.encode())
     except OSError:
         pass  # nowhere to keep it: the next call takes as long as this one
 

@@ -21,9 +21,13 @@ from pathlib import Path
 from types import ModuleType
 
 from verify.errors import InputError
+from verify.foreign import Failed, call
 from verify.listing import BUILT_IN, ENTRY_POINTS
 from verify.statements import Kind, Statement
 from verify.vacuity import with_reach
+
+IMPORT_SECONDS = 600.0
+"""A module that is not imported by then is broken."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,12 @@ def discover(folders: Sequence[str] = ()) -> Registry:
             continue
         if statement.id in found and modules[statement.id] != name:
             raise InputError(f"{name} and {modules[statement.id]} both define the statement {statement.id!r}")
-        found[statement.id], modules[statement.id] = with_reach(statement), name
+        try:
+            found[statement.id] = call(IMPORT_SECONDS, with_reach, statement)
+        except Failed as error:
+            broken.append(Broken(name, str(error)))
+            continue
+        modules[statement.id] = name
     _check_uses(found, broken)
     # What the others rest on comes first, in every list and in every run; sorting keeps the order otherwise.
     ordered = sorted(found, key=lambda name: found[name].kind is not Kind.CALIBRATION)
@@ -159,9 +168,9 @@ def _reading_order(name: str) -> tuple[object, ...]:
 
 def _import(name: str) -> ModuleType | Broken:
     try:
-        return importlib.import_module(name)
-    except (Exception, SystemExit) as error:  # a plug-in may raise anything; it must not take the others along
-        return Broken(name, f"{type(error).__name__}: {error}")
+        return call(IMPORT_SECONDS, importlib.import_module, name)
+    except Failed as error:  # a plug-in must not take the others along
+        return Broken(name, str(error))
 
 
 def module_name(where: str) -> str:
@@ -174,9 +183,9 @@ def module_name(where: str) -> str:
 
 def _import_file(file: Path) -> ModuleType | Broken:
     try:
-        return load_file(file)
-    except (Exception, SystemExit) as error:  # as above
-        return Broken(str(file), f"{type(error).__name__}: {error}")
+        return call(IMPORT_SECONDS, load_file, file)
+    except Failed as error:  # as above
+        return Broken(str(file), str(error))
 
 
 def load_file(file: Path) -> ModuleType:

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from verify.assess import CheckReport, ControlReport, ExponentReport, StatementReport
+from verify.assess import CheckReport, ControlReport, ExponentReport, StatementReport, failed
 from verify.errors import InputError
+from verify.files import replace
+from verify.foreign import Failed, call, plain_data
 from verify.mutants import Fate, MutantReport
 from verify.points import PointReport
 from verify.registry import Registry
@@ -42,6 +44,7 @@ def build(
 ) -> dict[str, Any]:
     """The results of a run as JSON-ready data."""
     settings = plan.settings
+    reports, statements = _shown(reports, plan)
     broken = [{"module": item.module, "reason": item.reason} for item in registry.broken]
     return {
         "schema": SCHEMA,
@@ -70,7 +73,7 @@ def build(
         "environment": environment(),
         "summary": summary(reports, broken),
         "broken_modules": broken,
-        "statements": [_statement(report, plan) for report in reports],
+        "statements": statements,
         "times": {
             **times,
             "statements": {k: round(v, 3) for k, v in sorted(outcomes.seconds.items())},
@@ -78,6 +81,20 @@ def build(
             "undecided": list(_undecided(reports, outcomes)),
         },
     }
+
+
+def _shown(reports: Sequence[StatementReport], plan: Plan) -> tuple[list[StatementReport], list[dict[str, Any]]]:
+    """The statements as JSON-ready data; one that cannot be shown, as where a formula cannot be set, is an error."""
+    kept, shown = [], []
+    for report in reports:
+        try:
+            data = call(plan.settings.patience, partial(_statement, report, plan))
+        except Failed as error:
+            report = failed(report.statement, f"it cannot be shown: {error}")
+            data = _outline(report)
+        kept.append(report)
+        shown.append(data)
+    return kept, shown
 
 
 def _undecided(reports: Sequence[StatementReport], outcomes: Outcomes) -> Iterator[dict[str, Any]]:
@@ -173,6 +190,47 @@ def _statement(report: StatementReport, plan: Plan) -> dict[str, Any]:
         assumptions.append(
             {"id": item.id, "text": item.text, "latex": item.typeset(), "on_data": verdict, "reason": reason}
         )
+    shown: dict[str, Any] = plain_data(
+        _outline(report)
+        | {
+            "claim": _claim(statement.claim),
+            "variables": [
+                {
+                    "latex": latex(item.symbol),
+                    "name": item.symbol.name,
+                    "meaning": item.meaning,
+                    "domain": latex(item.domain),
+                }
+                for item in statement.variables
+            ],
+            "assumptions": assumptions,
+            "steps": [
+                {"text": step.text, "latex": step.latex, "verdict": verdict.to_dict()}
+                for step, verdict in zip(statement.steps, report.steps, strict=True)
+            ],
+            "checks": [_check(check) for check in report.checks],
+            "findings": [
+                {"id": finding.id, "title": finding.title, "verdict": verdict.to_dict()}
+                for finding, verdict in zip(statement.findings, report.findings, strict=True)
+            ],
+            "pictures": [
+                {
+                    "id": item.picture.id,
+                    "title": item.picture.title,
+                    "text": item.picture.text,
+                    "drawing": item.drawing,
+                    "error": item.error,
+                }
+                for item in report.pictures
+            ],
+        }
+    )
+    return shown
+
+
+def _outline(report: StatementReport) -> dict[str, Any]:
+    """What can be said of any statement."""
+    statement = report.statement
     return {
         "id": statement.id,
         "kind": statement.kind.value,
@@ -183,38 +241,15 @@ def _statement(report: StatementReport, plan: Plan) -> dict[str, Any]:
             "url": statement.citation.url,
         },
         "summary": statement.summary,
-        "claim": _claim(statement.claim),
-        "variables": [
-            {
-                "latex": latex(item.symbol),
-                "name": item.symbol.name,
-                "meaning": item.meaning,
-                "domain": latex(item.domain),
-            }
-            for item in statement.variables
-        ],
-        "assumptions": assumptions,
+        "claim": {"latex": r"\text{?}", "where": [], "relation": "", "asymptotic": False, "proviso": ""},
+        "variables": [],
+        "assumptions": [],
         "uses": list(statement.uses),
         "derivation": statement.derivation.value,
-        "steps": [
-            {"text": step.text, "latex": step.latex, "verdict": verdict.to_dict()}
-            for step, verdict in zip(statement.steps, report.steps, strict=True)
-        ],
-        "checks": [_check(check) for check in report.checks],
-        "findings": [
-            {"id": finding.id, "title": finding.title, "verdict": verdict.to_dict()}
-            for finding, verdict in zip(statement.findings, report.findings, strict=True)
-        ],
-        "pictures": [
-            {
-                "id": item.picture.id,
-                "title": item.picture.title,
-                "text": item.picture.text,
-                "drawing": item.drawing,
-                "error": item.error,
-            }
-            for item in report.pictures
-        ],
+        "steps": [],
+        "checks": [],
+        "findings": [],
+        "pictures": [],
         "notes": list(statement.notes),
         "verdict": report.verdict.to_dict(),
     }
@@ -356,16 +391,8 @@ def write(results: dict[str, Any], path: Path) -> None:
         OSError: if the disk is full or the folder cannot be written.
     """
     text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # its own, if two runs write to one folder
-    try:
-        # Half of a surrogate pair, as in names of files that are no UTF-8, becomes its escape, which JSON has too.
-        with partial.open("w", encoding="utf-8", errors="backslashreplace") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    # Half of a surrogate pair, as in names of files that are no UTF-8, becomes its escape, which JSON has too.
+    replace(path, text.encode("utf-8", "backslashreplace"))
 
 
 def read(path: Path) -> dict[str, Any]:

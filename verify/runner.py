@@ -7,30 +7,40 @@ budget only caps a run; a capped run says so.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from verify import worker
 from verify.asymptotics import Scaling
 from verify.code import code_of, fingerprint
 from verify.data import Dataset
 from verify.errors import InputError
-from verify.ledger import ChunkKey, Ledger, picture_key
+from verify.foreign import Failed, answered, call, reason
+from verify.ledger import MOST_SEED, ChunkKey, Ledger, picture_key
+from verify.pictures import from_dict
 from verify.pools import Pool, parse_workers
 from verify.registry import Registry
 from verify.sampling import Tally, merge
-from verify.statements import Check, Control, Kind, Picture, Point, Sampler, Statement
+from verify.statements import Check, Control, Kind, Picture, Point, Statement
 from verify.statistics.looks import MOST, doubling, looks, share
 from verify.worker import Place, Surroundings, sampler_at
 
+T = TypeVar("T")
+
 DEFAULT_LEVEL = 1e-3
+# Beyond it the shares of a level are no numbers any more; no run could tell.
+LEAST_LEVEL = 1e-100
+# The pieces of a round are laid out in memory.
+MOST_BUDGET = 1e4
+LEAST_PATIENCE = 60.0
 # How often a pool with nothing to show for is asked whether it is still there.
 _LOOK_SECONDS = 2.0
 
@@ -52,10 +62,12 @@ class Budget:
         factor, seconds = 1.0, None
         for part in text.split(","):
             match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(x|s|m|h)\s*", part)
-            if match is None or float(match[1]) <= 0:
+            if match is None or not 0 < float(match[1]) < math.inf:
                 raise InputError(f"got budget {text!r}; expected for example 2x, 90s, 5m or 2x,90s")
             number = float(match[1])
             if match[2] == "x":
+                if number > MOST_BUDGET:
+                    raise InputError(f"got budget {text!r}; expected at most {MOST_BUDGET:g}x")
                 factor = number
             else:
                 seconds = number * {"s": 1, "m": 60, "h": 3600}[match[2]]
@@ -116,9 +128,14 @@ class Settings:
     sequential: bool = True
     chunk_timeout: float = 1800.0
 
+    @property
+    def patience(self) -> float:
+        """Seconds for what a module is asked in this process: to lay it out, to read and judge a point, to show it."""
+        return max(LEAST_PATIENCE, self.chunk_timeout / 10)
+
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise InputError(f"got seed {self.seed}; expected a whole number from 0")
+        if not 0 <= self.seed <= MOST_SEED:
+            raise InputError(f"got seed {self.seed}; expected a whole number from 0 to {MOST_SEED}")
         parse_workers(str(self.workers))
         if self.epsilon is not None and not 0 < self.epsilon < 1:
             raise InputError(f"got epsilon {self.epsilon:g}; expected a number strictly between 0 and 1")
@@ -126,8 +143,8 @@ class Settings:
             raise InputError(f"got slope {self.slope:g}; expected a finite number other than 1 (the linear network)")
         if not self.chunk_timeout > 0:
             raise InputError(f"got a chunk timeout of {self.chunk_timeout:g} s; expected more than 0")
-        if not 0 < self.level < 1:
-            raise InputError(f"got level {self.level:g}; expected a number strictly between 0 and 1")
+        if not LEAST_LEVEL <= self.level < 1:
+            raise InputError(f"got level {self.level:g}; expected a number from {LEAST_LEVEL:g} to below 1")
 
 
 @dataclass(frozen=True)
@@ -153,6 +170,7 @@ class Task:
 class Outcomes:
     """What the workers returned: tallies by (sampler, point), answers of steps and findings, pictures, errors.
 
+    `stuck` has the statements of which a reader, a bound or an assumption did not come to an end: none is asked again.
     `seconds` has the time spent for each statement, `kind_seconds` that for each kind of piece, `sampling_seconds` that
     for the chunks of a sampler at a point.
     """
@@ -162,6 +180,7 @@ class Outcomes:
     findings: dict[tuple[str, int], tuple[bool | None, str]] = field(default_factory=dict)
     pictures: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
     errors: dict[tuple[str, Any], str] = field(default_factory=dict)
+    stuck: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     kind_seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     sampling_seconds: dict[tuple[str, Point], float] = field(default_factory=lambda: defaultdict(float))
@@ -176,13 +195,19 @@ class Outcomes:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every piece of work of a run, fixed beforehand."""
+    """Every piece of work of a run, fixed beforehand.
+
+    `codes` has the hash of the code of each sampler, under `(name,)`, and picture, under `(statement, id)`. `failures`
+    has the statements that could not be laid out, with the reason: nothing of them is computed.
+    """
 
     statements: tuple[Statement, ...]
     settings: Settings
     backend: str
     tasks: tuple[Task, ...]
     comparisons: int
+    codes: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def level(self) -> float:
@@ -258,27 +283,87 @@ def make_plan(statements: Sequence[Statement], settings: Settings, backend: str)
     Raises:
         InputError: if data are given and no chosen statement has a check for data.
     """
-    if settings.data is not None:
-        fitting = [item for item in statements if any(sites(check, settings) for check in item.checks)]
-        if not fitting:
-            names = ", ".join(item.id for item in statements)
-            raise InputError(f"no check of {names} can run on data; choose other statements or leave out --data")
-        statements = fitting
+    laid_out: list[Statement] = []
+    failures: dict[str, str] = {}
+    codes: dict[tuple[str, ...], str] = {}
     wanted: dict[tuple[str, Point], Task] = {}
     comparisons = 0
     for item in statements:
-        for number, check in enumerate(item.checks):
-            for place, control in _places(item.id, number, check):
-                located = sites(check, settings, control)
-                comparisons += len(located)
-                sampler = sampler_at(check, place.control).name
-                for site in located:
-                    before = wanted.get((sampler, site.point))
-                    if before is None or before.planned < check.chunks:
-                        first = before.place if before else place
-                        chunks = settings.budget.chunks(check.chunks)
-                        wanted[sampler, site.point] = Task(first, sampler, site.point, check.chunks, chunks)
-    return Plan(tuple(statements), settings, backend, tuple(wanted.values()), comparisons)
+        try:
+            settled = call(settings.patience, _settled, item, settings)
+            if settled is None:
+                continue
+            tasks = call(settings.patience, _tasks, settled, settings)
+            codes = call(settings.patience, _codes, settled) | codes
+        except Failed as error:
+            laid_out.append(item)
+            failures[item.id] = str(error)
+            continue
+        laid_out.append(settled)
+        comparisons += len(tasks)
+        for task in tasks:
+            before = wanted.get((task.sampler, task.point))
+            if before is None or before.planned < task.planned:
+                wanted[task.sampler, task.point] = replace(task, place=before.place) if before else task
+    if not laid_out:
+        names = ", ".join(item.id for item in statements)
+        raise InputError(f"no check of {names} can run on data; choose other statements or leave out --data")
+    return Plan(tuple(laid_out), settings, backend, tuple(wanted.values()), comparisons, codes, failures)
+
+
+def _settled(statement: Statement, settings: Settings) -> Statement | None:
+    """The statement with what its module says of a user's data, asked once; None if it has nothing to check there."""
+    data = settings.data
+    if data is None:
+        return statement
+    checks = tuple(
+        check if check.data_points is None else replace(check, data_points=_always(_points_on(check, data)))
+        for check in statement.checks
+    )
+    if not any(sites(check, settings) for check in checks):
+        return None
+    assumptions = tuple(
+        item if item.on_data is None else replace(item, on_data=_always(answered(item.on_data(data), item.id)))
+        for item in statement.assumptions
+    )
+    return replace(statement, checks=checks, assumptions=assumptions)
+
+
+def _points_on(check: Check, data: Dataset) -> tuple[Point, ...]:
+    points = check.data_points(data) if check.data_points else ()
+    if not (isinstance(points, tuple) and all(isinstance(point, Point) for point in points)):
+        raise TypeError(f"data_points of check {check.name} returned no tuple of Point")
+    return points
+
+
+def _always(answer: T) -> Callable[[Dataset], T]:
+    return lambda data: answer
+
+
+def _tasks(statement: Statement, settings: Settings) -> list[Task]:
+    """One task for each comparison of a statement, whether or not another one has the same samples."""
+    return [
+        Task(
+            place, sampler_at(check, place.control).name, site.point, check.chunks, settings.budget.chunks(check.chunks)
+        )
+        for number, check in enumerate(statement.checks)
+        for place, control in _places(statement.id, number, check)
+        for site in sites(check, settings, control)
+    ]
+
+
+def _codes(statement: Statement) -> dict[tuple[str, ...], str]:
+    """Hashes of the code of a statement's samplers and pictures, as `Plan.codes` has them."""
+    places = (
+        (check, place)
+        for number, check in enumerate(statement.checks)
+        for place in _places(statement.id, number, check)
+    )
+    samplers = {
+        (sampler.name,): sampler.draw for sampler in (sampler_at(check, place.control) for check, (place, _) in places)
+    }
+    pictures = {(statement.id, picture.id): picture.compute for picture in statement.pictures}
+    return {name: code_of(function) for name, function in (samplers | pictures).items()}
 
 
 def _places(identifier: str, number: int, check: Check) -> Iterator[tuple[Place, Control | None]]:
@@ -357,7 +442,7 @@ def execute(
         error = future.exception()
         if error is not None:
             place = where[:2] if kind == "chunk" else where
-            outcomes.errors[kind, place] = f"{type(error).__name__}: {error}"
+            outcomes.errors[kind, place] = reason(error)
             return
         result, seconds = future.result()
         keep(piece, result, seconds)
@@ -371,7 +456,7 @@ def execute(
             total += len(pieces)
             queue: deque[_Piece] = deque()
             for piece in pieces:
-                stored = ledger.read(piece.key) if resume and piece.key else None
+                stored = _stored(ledger, piece) if resume else None
                 if stored is None:
                     queue.append(piece)
                     continue
@@ -383,7 +468,10 @@ def execute(
                 folders = tuple(str(Path(folder).resolve()) for folder in plan.settings.folders)
                 settings = plan.settings
                 surroundings = Surroundings(folders, settings.seed, plan.backend, settings.data, settings.chunk_timeout)
-                pool.open(surroundings, fingerprint(registry, (item.id for item in plan.statements)))
+                pool.open(
+                    surroundings,
+                    fingerprint(registry, [item.id for item in plan.statements if item.id not in plan.failures]),
+                )
                 is_open = True
             for piece, future in _completed(pool, queue, outcomes, deadline):
                 settle(piece, future)
@@ -395,6 +483,20 @@ def execute(
         outcomes.interrupted = True
     _gather(outcomes, found)
     return outcomes
+
+
+def _stored(ledger: Ledger, piece: _Piece) -> tuple[Any, float] | None:
+    """What the ledger has of a piece; None, so that it is computed again, also where that could not be its result."""
+    stored = ledger.read(piece.key) if piece.key else None
+    if stored is None:
+        return None
+    try:
+        found, seconds = stored
+        if _is_chunk(piece):
+            return worker.plain_tally(found, piece.owner), seconds
+        return from_dict(found).to_dict(), seconds
+    except (TypeError, ValueError, ArithmeticError, AttributeError, LookupError, RecursionError):
+        return None
 
 
 def _gather(outcomes: Outcomes, found: dict[tuple[str, Point], dict[int, Tally]]) -> None:
@@ -485,13 +587,15 @@ def _first_pieces(work: Work) -> Iterator[_Piece]:
 def _singles(statements: Sequence[Statement], plan: Plan) -> Iterator[_Piece]:
     """Steps, findings and pictures."""
     for item in statements:
+        if item.id in plan.failures:
+            continue
         for index in range(len(item.steps)):
             yield _Piece(item.id, ("step", (item.id, index)), (worker.decide_step, (item.id, index)))
         for index in range(len(item.findings)):
             yield _Piece(item.id, ("finding", (item.id, index)), (worker.compute_finding, (item.id, index)))
         for index, picture in enumerate(pictures_of(item, plan.settings)):
             call = (worker.compute_picture, (item.id, index))
-            key = picture_key(item.id, picture.id, code_of(picture.compute))
+            key = picture_key(item.id, picture.id, plan.codes[item.id, picture.id])
             yield _Piece(item.id, ("picture", (item.id, index)), call, key)
 
 
@@ -502,7 +606,6 @@ class Work:
         self.plan, self.part, self.sequential = plan, part, sequential
         self._handed_out: dict[Task, int] = defaultdict(int)
         self._numbers = {task: number for number, task in enumerate(plan.tasks)}
-        self._codes: dict[str, str] = {}
 
     def chunks(self, sizes: Mapping[Task, int]) -> Iterator[_Piece]:
         """The chunks of tasks up to these numbers, one of each task in turn: a capped run has looked everywhere."""
@@ -517,12 +620,5 @@ class Work:
 
     def _key(self, task: Task, chunk: int) -> ChunkKey:
         data, seed = self.plan.settings.data, self.plan.settings.seed
-        if task.sampler not in self._codes:
-            self._codes[task.sampler] = code_of(_sampler(self.plan, task.place).draw)
         context = f"{self.plan.backend} {data.digest if data else ''}"
-        return ChunkKey(task.sampler, task.point.key, seed, chunk, context, self._codes[task.sampler])
-
-
-def _sampler(plan: Plan, place: Place) -> Sampler:
-    (statement,) = (item for item in plan.statements if item.id == place.statement)
-    return sampler_at(statement.checks[place.check], place.control)
+        return ChunkKey(task.sampler, task.point.key, seed, chunk, context, self.plan.codes[(task.sampler,)])

@@ -7,12 +7,14 @@ is typeset is the formula that is evaluated.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import sympy as sp
 from sympy.concrete.expr_with_limits import ExprWithLimits
@@ -51,9 +53,16 @@ class Kind(StrEnum):
 
 
 class Point(Mapping[str, Scalar]):
-    """One choice of parameters, immutable and ordered by name; `key` identifies it in streams and ledgers."""
+    """One choice of parameters, immutable and ordered by name; `key` identifies it in streams and ledgers.
+
+    Raises:
+        ValueError: at construction, where a parameter is neither text nor a finite number.
+    """
 
     def __init__(self, **parameters: Scalar) -> None:
+        for name, value in parameters.items():
+            if not isinstance(value, str) and not (isinstance(value, int | float) and abs(value) < math.inf):
+                raise ValueError(f"got {name} = {value!r} in a point; expected a finite number, or text")
         self._items = dict(sorted(parameters.items()))
         self._key = json.dumps(self._items)
 
@@ -484,6 +493,10 @@ class Statement:
 
     def _defects(self) -> Iterator[str]:
         """What is missing or inconsistent, one sentence each."""
+        wrong = list(_of_wrong_type(self, "STATEMENT"))
+        if wrong:
+            yield from wrong
+            return
         if not ID_PATTERN.fullmatch(self.id):
             yield f"got id {self.id!r}; expected lower-case words and digits joined by '-'"
         if not self.steps and not self.checks:
@@ -549,6 +562,50 @@ class Statement:
         from verify.notebook import statement_html  # the typesetter is not needed to run a check
 
         return statement_html(self)
+
+
+def _of_wrong_type(part: Any, where: str) -> Iterator[str]:
+    """What in a statement is of another type than it is declared with; code that comes later relies on that."""
+    cls: type[object] = type(part)
+    for name, kind in _kinds(cls).items():
+        value, place = getattr(part, name), f"{where}.{name}"
+        if not _fits(value, kind):
+            yield f"{place} is {_brief(value)}; expected {_named(kind)}"
+            continue
+        for item in value if isinstance(value, tuple) else (value,):
+            if is_dataclass(item) and type(item).__module__ == __name__:
+                yield from _of_wrong_type(item, place)
+
+
+@lru_cache(maxsize=64)
+def _kinds(cls: type) -> dict[str, Any]:
+    """Types of the fields of a dataclass; of those whose modules are not imported here, anything."""
+    return get_type_hints(cls, localns=dict.fromkeys(("Dataset", "Draw", "Experiment", "Interval", "Tally"), Any))
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    origin, inside = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return True
+    if origin in (Union, UnionType):
+        return any(_fits(value, one) for one in inside)
+    if origin is Literal:
+        return value in inside
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        kinds = inside[:1] * len(value) if inside[-1] is ... else inside
+        return len(value) == len(kinds) and all(map(_fits, value, kinds))
+    return isinstance(value, origin or kind)
+
+
+def _named(kind: Any) -> str:
+    return kind.__name__ if isinstance(kind, type) else re.sub(r"\b(?:\w+\.)+(?=\w)", "", str(kind))
+
+
+def _brief(value: Any) -> str:
+    shown = f"a {type(value).__name__}, {value!r}"
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."
 
 
 def _lies_in(value: Any, domain: sp.Set) -> bool:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import faulthandler
 import math
-import multiprocessing
-import os
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
 from verify.backends import Backend, get_backend
 from verify.data import Dataset
+from verify.foreign import answered, call, plain_data
 from verify.pictures import Drawing
 from verify.registry import Registry, discover
 from verify.sampling import Draw, Tally, stream
 from verify.statements import Check, Point, Sampler
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -89,92 +85,74 @@ def sampler_at(check: Check, control: int | None) -> Sampler:
     return check.controls[control].sampler or check.sampler
 
 
-@contextmanager
-def _limited(seconds: float) -> Iterator[None]:
-    """Let what runs inside take so many seconds.
-
-    Code that comes back to the interpreter gets an exception. A worker process in which it does not, or in which the
-    exception is caught, ends after twice the time. Threads, which workers of a cluster use, cannot be interrupted.
-
-    Raises:
-        TimeoutError: if it takes longer.
-    """
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if math.isinf(seconds) or not in_main_thread or not hasattr(signal, "SIGALRM"):
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise TimeoutError(f"it took longer than {seconds:g} s; allow more with --chunk-timeout")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    is_apart = multiprocessing.parent_process() is not None
-    with open(os.devnull, "w") as nowhere:
-        if is_apart:
-            faulthandler.dump_traceback_later(2 * seconds, exit=True, file=nowhere)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
-            if is_apart:
-                faulthandler.cancel_dump_traceback_later()
-
-
 def draw_chunk(place: Place, point: Point, chunk: int) -> tuple[Tally, float]:
     """Draw one chunk; returns its tally and the seconds it took.
 
     Raises:
-        TypeError, ValueError: if the sampler returns something that is no tally of finite numbers.
+        Failed: if the sampler fails, or returns something that is no tally of finite numbers.
     """
     state = _ready()
     check = state.registry[place.statement].checks[place.check]
     sampler = sampler_at(check, place.control)
     rng = stream(state.surroundings.seed, sampler.name, point.key, chunk)
-    start = time.perf_counter()
-    with _limited(state.surroundings.limit):
+
+    def draw() -> Tally:
         tally = sampler.draw(point, Draw(rng, state.backend, state.surroundings.data))
-    return plain_tally(tally, sampler.name), time.perf_counter() - start
+        return plain_tally(tally, sampler.name)
+
+    return _timed(draw)
 
 
 def decide_step(statement: str, index: int) -> tuple[bool | None, float]:
-    """Decide one derivation step; returns the answer and the seconds it took."""
-    state = _ready()
-    step = state.registry[statement].steps[index]
-    start = time.perf_counter()
-    with _limited(state.surroundings.limit):
+    """Decide one derivation step; returns the answer and the seconds it took.
+
+    Raises:
+        Failed: if it cannot be asked.
+    """
+    step = _ready().registry[statement].steps[index]
+
+    def decide() -> bool | None:
         answer = step.decide()
-    return (None if answer is None else bool(answer)), time.perf_counter() - start
+        return None if answer is None else bool(answer)
+
+    return _timed(decide)
 
 
 def compute_finding(statement: str, index: int) -> tuple[tuple[bool | None, str], float]:
-    """Compute one finding; returns whether it is so with its sentence, and the seconds it took."""
-    state = _ready()
-    finding = state.registry[statement].findings[index]
-    start = time.perf_counter()
-    with _limited(state.surroundings.limit):
-        found = finding.compute()
-    return found, time.perf_counter() - start
+    """Compute one finding; returns whether it is so with its sentence, and the seconds it took.
+
+    Raises:
+        Failed: if it fails, or returns something else.
+    """
+    finding = _ready().registry[statement].findings[index]
+    return _timed(lambda: answered(finding.compute(), f"the finding {finding.id}"))
 
 
 def compute_picture(statement: str, index: int) -> tuple[dict[str, Any], float]:
     """Compute one picture; returns it as JSON-ready data, and the seconds it took.
 
     Raises:
-        TypeError: if what was computed is no picture.
+        Failed: if it fails, or what was computed is no picture.
     """
-    state = _ready()
-    picture = state.registry[statement].pictures[index]
-    start = time.perf_counter()
-    with _limited(state.surroundings.limit):
+    picture = _ready().registry[statement].pictures[index]
+
+    def compute() -> dict[str, Any]:
         drawing = picture.compute()
-    if not isinstance(drawing, Drawing):
-        raise TypeError(
-            f"the picture {picture.id} is a {type(drawing).__name__}; "
-            "expected Curves, Arrangement or Map of verify.pictures"
-        )
-    return drawing.to_dict(), time.perf_counter() - start
+        if not isinstance(drawing, Drawing):
+            raise TypeError(
+                f"the picture {picture.id} is a {type(drawing).__name__}; "
+                "expected Curves, Arrangement or Map of verify.pictures"
+            )
+        data: dict[str, Any] = plain_data(drawing.to_dict())
+        return data
+
+    return _timed(compute)
+
+
+def _timed(function: Callable[[], T]) -> tuple[T, float]:
+    start = time.perf_counter()
+    found = call(_ready().surroundings.limit, function)
+    return found, time.perf_counter() - start
 
 
 def _ready() -> State:
@@ -184,10 +162,15 @@ def _ready() -> State:
 
 
 def plain_tally(tally: Any, sampler: str) -> Tally:
-    """The tally as plain Python numbers, so that it is the same before and after the ledger."""
+    """The tally as plain Python numbers, so that it is the same before and after the ledger.
+
+    Raises:
+        TypeError, ValueError: if it is no dict of finite numbers and lists of them, or too large.
+    """
     if not isinstance(tally, dict):
         raise TypeError(f"sampler {sampler} returned a {type(tally).__name__}; expected a dict of counts")
-    return {str(name): _plain_value(value, f"{sampler}: {name}") for name, value in tally.items()}
+    plain: Tally = plain_data({str(name): _plain_value(value, f"{sampler}: {name}") for name, value in tally.items()})
+    return plain
 
 
 def _plain_value(value: Any, label: str) -> Any:

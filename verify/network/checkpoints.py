@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from verify.data import read_archive
 from verify.errors import InputError
+from verify.files import replacing
 
 
 def write(path: Path, identity: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
@@ -22,10 +22,8 @@ def write(path: Path, identity: dict[str, Any], arrays: dict[str, NDArray[Any]])
         identity: what the arrays belong to, JSON-ready.
         arrays: by name.
     """
-    partial = path.with_name(path.name + ".part")
-    with partial.open("wb") as stream:
+    with replacing(path) as stream:
         np.savez(stream, allow_pickle=False, identity=np.array(json.dumps(identity, sort_keys=True)), **arrays)
-    os.replace(partial, path)
 
 
 def read(path: Path, identity: dict[str, Any]) -> dict[str, NDArray[Any]]:

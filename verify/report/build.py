@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
+
+from verify.files import replace
 
 
 def write_reports(results: dict[str, Any], folder: Path) -> list[Path]:
@@ -31,20 +32,3 @@ def write_reports(results: dict[str, Any], folder: Path) -> list[Path]:
     replace(html, render_page(view).encode())
     replace(pdf, render_pdf(view))
     return [html, pdf]
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Write a file so that it is either whole or as it was before.
-
-    Raises:
-        OSError: if its folder cannot be written.
-    """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # its own, if two runs write to one folder
-    try:
-        with partial.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
