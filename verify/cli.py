@@ -6,6 +6,7 @@ crashed or a module is broken; 130 interrupted, after what was done has been rep
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import time
@@ -34,6 +35,7 @@ TRACEBACK = "VERIFY_TRACEBACK"
 UNFORESEEN = "this is a defect of verify"
 # The Gram matrix of a data set and its factors grow with the square of its samples.
 MAX_SAMPLES = 2000
+_MOST_SAID = 2000
 _SIGNS = {
     "holds": ("✓", "green"),
     "violated": ("✗", "red"),
@@ -85,6 +87,7 @@ def _located(error: Exception) -> str:
 
 def _fail(message: str, code: int) -> NoReturn:
     line = " ".join(message.split())
+    line = line if len(line) <= _MOST_SAID else f"{line[:_MOST_SAID]}… ({len(line)} characters)"
     _say(f"verify: {line}", err=True)
     sys.exit(code)
 
@@ -198,6 +201,8 @@ def run_command(
     from verify.run import draw_part, run
     from verify.runner import Budget, Part, Settings
 
+    if out == "":
+        raise InputError("got --out with nothing; expected a folder")
     if resume and out is None:
         raise InputError("--resume needs --out DIR, the folder of the run to go on with")
     if as_json and part is not None:
@@ -216,7 +221,7 @@ def run_command(
         folders=folders,
         data=None if data is None else load(data).subset(MAX_SAMPLES, seed),
     )
-    folder = Path(out) if out else Path("reports") / datetime.now().strftime("%Y-%m-%dT%H%M%S")
+    folder = _new_folder() if out is None else Path(out)
     if chosen is not None:
         with _progress(quiet) as progress:
             drawn = draw_part(patterns, settings, folder, chosen, resume=resume, progress=progress)
@@ -228,6 +233,13 @@ def run_command(
     elif not quiet:
         _board(finished.results, finished.files)
     return EXIT_INTERRUPTED if finished.results["run"]["interrupted"] else int(finished.results["summary"]["exit_code"])
+
+
+def _new_folder() -> Path:
+    """A folder that is not there yet: clocks are set back, and two runs may begin in one second."""
+    name = datetime.now().strftime("%Y-%m-%dT%H%M%S")
+    tried = (Path("reports") / (name if number == 1 else f"{name}-{number}") for number in itertools.count(1))
+    return next(folder for folder in tried if not folder.exists())
 
 
 def _summary(results: dict[str, Any], files: Sequence[Path]) -> dict[str, Any]:
@@ -323,7 +335,8 @@ def show_command(identifier: str, folders: tuple[str, ...]) -> int:
 
     item = discover(folders)[identifier]
     with blamed_on(identifier):
-        _say(_shown(item))
+        text = _shown(item)
+    _say(text)
     return 0
 
 

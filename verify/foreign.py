@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import faulthandler
 import json
-import math
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from verify.errors import InputError
 
 T = TypeVar("T")
 
+_UNLIMITED = 3e7
 # A reason is a line in a table; an exception may carry whatever its code was at.
 _MOST_SAID = 1000
 MOST_RETURNED = 1 << 24
@@ -46,7 +47,7 @@ def reason(error: BaseException) -> str:
 
 
 def call(seconds: float, function: Callable[..., T], *arguments: Any) -> T:
-    """Call a function of a module.
+    """Call a function of a module; what it prints goes to standard error, for standard output is the command's.
 
     Args:
         seconds: how long it may take, see `limited`.
@@ -57,7 +58,7 @@ def call(seconds: float, function: Callable[..., T], *arguments: Any) -> T:
         Failed: whatever it raises, even to leave the process; but Ctrl-C passes.
     """
     try:
-        with limited(seconds):
+        with limited(seconds), redirect_stdout(sys.stderr):
             return function(*arguments)
     except KeyboardInterrupt:
         raise
@@ -68,13 +69,14 @@ def call(seconds: float, function: Callable[..., T], *arguments: Any) -> T:
 
 @contextmanager
 def blamed_on(statement: str) -> Iterator[None]:
-    """Around work with one statement that nothing else waits for.
+    """Around work with one statement that nothing else waits for; what it prints goes to standard error.
 
     Raises:
         Failed: naming the statement, for any exception other than `InputError` and `OSError`.
     """
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     except (InputError, OSError):
         raise
     except Exception as error:
@@ -83,7 +85,7 @@ def blamed_on(statement: str) -> Iterator[None]:
 
 @contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """Let what runs inside take so many seconds, by a clock that nobody sets.
+    """Let what runs inside take so many seconds, by a clock that nobody sets; more than a year is no limit.
 
     Code that comes back to the interpreter gets an exception. A worker process in which it does not, or in which the
     exception is caught, ends after twice the time. Threads, which workers of a cluster use, cannot be interrupted.
@@ -92,7 +94,7 @@ def limited(seconds: float) -> Iterator[None]:
         TimeoutError: if it takes longer.
     """
     in_main_thread = threading.current_thread() is threading.main_thread()
-    if math.isinf(seconds) or not in_main_thread or not hasattr(signal, "SIGALRM"):
+    if seconds > _UNLIMITED or not in_main_thread or not hasattr(signal, "SIGALRM"):
         yield
         return
 

@@ -411,6 +411,6 @@ def read(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not a results file of verify")
     if results.get("schema_version") != SCHEMA_VERSION:
         raise InputError(
-            f"{path} has schema version {results.get('schema_version')}; this verify reads {SCHEMA_VERSION}"
+            f"{path} has schema version {results.get('schema_version')!r:.40}; this verify reads {SCHEMA_VERSION}"
         )
     return results

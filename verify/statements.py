@@ -566,8 +566,7 @@ class Statement:
 
 def _of_wrong_type(part: Any, where: str) -> Iterator[str]:
     """What in a statement is of another type than it is declared with; code that comes later relies on that."""
-    cls: type[object] = type(part)
-    for name, kind in _kinds(cls).items():
+    for name, kind in _kinds(part.__class__).items():
         value, place = getattr(part, name), f"{where}.{name}"
         if not _fits(value, kind):
             yield f"{place} is {_brief(value)}; expected {_named(kind)}"
@@ -578,7 +577,7 @@ def _of_wrong_type(part: Any, where: str) -> Iterator[str]:
 
 
 @lru_cache(maxsize=64)
-def _kinds(cls: type) -> dict[str, Any]:
+def _kinds(cls: Any) -> dict[str, Any]:
     """Types of the fields of a dataclass; of those whose modules are not imported here, anything."""
     return get_type_hints(cls, localns=dict.fromkeys(("Dataset", "Draw", "Experiment", "Interval", "Tally"), Any))
 
