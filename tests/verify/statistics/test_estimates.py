@@ -16,6 +16,7 @@ from verify.statistics.estimates import (
     Counterexamples,
     Estimate,
     Exact,
+    NestedOdds,
     NestedQuantile,
     Odds,
     Proportion,
@@ -337,6 +338,51 @@ def test_nested_quantile_of_doubtful_counts_contains_both_readings():
     wide = NestedQuantile(hits, doubtful, 10, 0.5).interval(0.05)
     assert wide.lower == both[0].lower
     assert wide.upper == both[1].upper
+
+
+@pytest.mark.parametrize(("tail", "seed"), [(0.5, 4), (0.25, 5)])
+def test_nested_odds_are_as_sharp_as_the_docstring(tail, seed):
+    """With as many events of either kind for each X, the share of the first is a binomial frequency like any other."""
+    rng = np.random.default_rng(seed)
+    outer, trials, level = 40, 30, 0.05
+    first = tuple(int(h) for h in rng.binomial(trials, rng.beta(2, 5, outer)))
+    none = (0,) * outer
+    found = NestedOdds(first, tuple(trials - h for h in first), none, none, 500, tail).interval(level)
+    below_it, above_it = exact_tests(first, first, trials, tail, level, [Fraction(k, 100) for k in range(1, 100)])
+    share = [math.exp(end) / (1 + math.exp(end)) for end in (found.lower, found.upper)]
+    assert max(below_it) / 1.002 <= share[0] <= max(below_it) + 0.01
+    assert min(above_it) - 0.01 <= share[1] <= min(above_it) * 1.002
+    ordered = sorted(h / (trials - h) for h in first)
+    assert found.estimate == pytest.approx(math.log(ordered[math.ceil((1 - tail) * outer) - 1]))
+
+
+def test_nested_odds_count_what_is_in_doubt_against_either_end():
+    """Each end is that of the worst reading, whatever the undecided trials were; and no reading goes beyond it."""
+    rng = np.random.default_rng(6)
+    outer = 30
+    first, second, maybe, perhaps = (rng.integers(1, top, outer) for top in (20, 30, 4, 6))
+    none = (0,) * outer
+
+    def ends(a, b):
+        found = NestedOdds(tuple(a.tolist()), tuple(b.tolist()), none, none, 90, 0.25).interval(0.05)
+        return found.lower, found.upper
+
+    wide = NestedOdds(*(tuple(v.tolist()) for v in (first, second, maybe, perhaps)), 90, 0.25)
+    found = wide.interval(0.05)
+    assert found.lower == ends(first, second + perhaps)[0] < ends(first, second)[0]
+    assert found.upper == ends(first + maybe, second)[1] > ends(first, second)[1]
+    assert found.lower <= found.estimate <= found.upper
+    for _ in range(5):
+        lower, upper = ends(first + rng.integers(0, maybe + 1), second + rng.integers(0, perhaps + 1))
+        assert found.lower <= lower <= upper <= found.upper
+    assert wide.counts() == {
+        "trials": outer,
+        "inner": 90,
+        "hits": sum(first),
+        "against": sum(second),
+        "doubtful": sum(maybe) + sum(perhaps),
+    }
+    assert judge(wide, LE, 1.0, 0.05).text == "the bound is one or more"
 
 
 @pytest.mark.parametrize("tail", [0.05, 0.25, 0.5, 0.9])
