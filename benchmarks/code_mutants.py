@@ -84,6 +84,13 @@ OPERATORS = tuple(
     )
 )
 MEMORY = 12 << 30
+# A failure is all that is asked for, not the simplest one.
+QUICK = """
+from hypothesis import Phase
+
+settings.register_profile("quick", settings.get_profile("fixed"), phases=[Phase.explicit, Phase.generate])
+settings.load_profile("quick")
+"""
 
 
 @dataclass(frozen=True)
@@ -106,23 +113,24 @@ class Mutant:
 @cache
 def places(source: str) -> dict[tuple[int, int, str], list[tuple[str, int]]]:
     """Where operators apply: line, column and family of operators, with all (operator, occurrence) there."""
-    types = _spans_of_types(ast.parse(source))
+    unused = _spans_of_no_use(ast.parse(source))
     nodes = list(ast_nodes(get_ast(source)))
     found = defaultdict(list)
     for name in OPERATORS:
         operator = get_operator(name)()
         positions = [start for node in nodes for start, *_ in operator.mutation_positions(node)]
         for occurrence, (line, column) in enumerate(positions):
-            if not any(first <= (line, column) < last for first, last in types):
+            if not any(first <= (line, column) < last for first, last in unused):
                 found[line, column, name.split("_")[0]].append((name, occurrence))
     return dict(found)
 
 
-def _spans_of_types(tree: ast.Module) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """From where to where there are annotations, which do nothing when the code runs."""
+def _spans_of_no_use(tree: ast.Module) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """From where to where there are annotations, which do nothing, and options of decorators, for `mypy` to see."""
     spans = []
     for node in ast.walk(tree):
-        for kind in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+        kinds = [getattr(node, "annotation", None), getattr(node, "returns", None)]
+        for kind in kinds + [d for d in getattr(node, "decorator_list", ()) if isinstance(d, ast.Call)]:
             if isinstance(kind, ast.expr):
                 spans.append(((kind.lineno, kind.col_offset), (kind.end_lineno or 0, kind.end_col_offset or 0)))
     return spans
@@ -143,7 +151,9 @@ def mutant(file: str, source: str, operator: str, occurrence: int) -> Mutant | N
         return None
     old, new = source.splitlines(), changed.splitlines()
     at = next(k for k, (a, b) in enumerate(zip(old, new, strict=False)) if a != b)
-    return Mutant(file, operator, occurrence, at + 1, " ".join(old[at].split()), " ".join(new[at].split()))
+    at = next(k for k in range(at, len(old)) if old[k].strip())  # blank lines go with a decorator
+    after = next(line for line in new[at:] if line.strip())
+    return Mutant(file, operator, occurrence, at + 1, " ".join(old[at].split()), " ".join(after.split()))
 
 
 def draw(file: str, sample: int, seed: int) -> list[Mutant]:
@@ -156,7 +166,7 @@ def draw(file: str, sample: int, seed: int) -> list[Mutant]:
         if len(found) == sample:
             break
         made = mutant(file, source, *rng.choice(changes))
-        if made is not None and made not in found:
+        if made is not None and made.change not in {other.change for other in found}:
             found.append(made)
     return found
 
@@ -197,6 +207,8 @@ class Copy:
         self.caches = folder / "numba"
         skip = shutil.ignore_patterns(".git", "reports", "__pycache__", ".*_cache", "*.egg-info", ".hypothesis")
         shutil.copytree(ROOT, self.root, ignore=skip)
+        with (self.root / "tests" / "conftest.py").open("a") as settings:
+            settings.write(QUICK)
         self._clock = int(time.time())
 
     def write(self, file: str, source: str) -> None:
@@ -229,7 +241,15 @@ def _child(root: Path, arguments: Sequence[str], cache: Path, trace: Path | None
         os.environ |= {"PYTHONPATH": str(root), "NUMBA_CACHE_DIR": str(cache)}
         numba.config.CACHE_DIR = str(cache)
         plugins = [Tracer(root, trace)] if trace else []
-        options = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        options = [
+            "-x",
+            "-q",
+            "--tb=short",
+            "-p",
+            "no:cacheprovider",
+            "-W",
+            "ignore::pytest.PytestAssertRewriteWarning",
+        ]
         code = int(pytest.main([*options, *arguments], plugins=plugins))
     finally:
         os._exit(code)
@@ -385,7 +405,9 @@ def main() -> None:
             mutants = [one for one in found if one is not None]
             print(f"{len(chosen)} survivors, of which {len(chosen) - len(mutants)} are of lines that are gone")
         else:
-            mutants = [one for file in files_of(options.files) for one in draw(file, options.sample, options.seed)]
+            known = {(row["file"], row["before"], row["after"]) for row in read(options.log)}
+            drawn = [one for file in files_of(options.files) for one in draw(file, options.sample, options.seed)]
+            mutants = [one for one in drawn if one.change not in known]  # a larger sample contains the smaller one
         with options.log.open("a") as log:
             for row in run(mutants, copy, trace, options.most):
                 print(f"{row['fate']:11} {row['seconds']:6} s  {row['file']}:{row['line']}  {row['after']}", flush=True)
@@ -446,7 +468,7 @@ def table(options: argparse.Namespace) -> str:
 def read(path: Path) -> list[dict[str, Any]]:
     """Rows of a log, one for each mutant, with its first fate as `fate` and its last one as `now`."""
     rows: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for line in path.read_text().splitlines():
+    for line in path.read_text().splitlines() if path.exists() else ():
         row = json.loads(line)
         first = rows.setdefault((row["file"], row["before"], row["after"]), row)
         first["now"] = row["fate"]

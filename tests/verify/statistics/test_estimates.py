@@ -22,7 +22,9 @@ from verify.statistics.estimates import (
     Proportion,
     Replicates,
     judge,
+    judge_within,
 )
+from verify.statistics.intervals import Interval, log_mean_lower, log_mean_upper
 from verify.verdicts import Evidence, Leaning, Outcome
 
 EQ, LE, GE = Relation.EQUAL, Relation.AT_MOST, Relation.AT_LEAST
@@ -179,6 +181,14 @@ def test_equality_is_supported_by_a_narrow_interval_only():
     assert judge(Proportion(5, 1000), EQ, log(0.005), LEVEL).outcome is UNDECIDED
 
 
+@pytest.mark.parametrize(("half", "outcome"), [(0.249, HOLDS), (0.251, UNDECIDED), (0.3, UNDECIDED), (0.49, UNDECIDED)])
+def test_an_equality_holds_within_a_factor_of_the_root_of_e_only(half, outcome):
+    """At most 0.5 wide, as `docs/soundness.md` says; wherever in the interval the bound lies."""
+    for log_bound in (-3 - 0.9 * half, -3.0, -3 + 0.9 * half):
+        assert judge_within(HALF, Interval(-3 - half, -3.0, -3 + half), EQ, log_bound).outcome is outcome
+    assert judge_within(HALF, Interval(-3 - half, -3.0, -3 + half), EQ, -2.0).outcome is VIOLATED
+
+
 def test_zero_hits_name_their_resolution():
     text = judge(Proportion(0, 1000), LE, -INF, 0.1).text
     assert "0.003" in text
@@ -193,6 +203,14 @@ def test_counts_and_protocol():
     assert Exact(0.0, trials=7).counts() == {"trials": 7}
     for estimate in (HALF, EVEN, NESTED, PROVED, Exact(0.0), Counterexamples(0, 1)):
         assert isinstance(estimate, Estimate)
+
+
+def test_nothing_is_in_doubt_unless_it_is_said():
+    assert Proportion(5, 20) == Proportion(5, 20, 0)
+    assert Odds(5, 7, 20) == Odds(5, 7, 20, 0, 0)
+    assert Counterexamples(0, 20) == Counterexamples(0, 20, 0, Evidence.STATISTICAL)
+    assert CertifiedQuantile((-3.0,), 0.5) == CertifiedQuantile((-3.0,), 0.5, None, log_most=0.0, miss=0.0)
+    assert Exact(-1.0).evidence is Evidence.EXACT
 
 
 def three_outcomes(trials, p, q, level, doubt=Fraction(0)):
@@ -450,6 +468,34 @@ def test_certified_quantile_between_bounds_that_sometimes_fail():
         missed += not found.lower <= -9 <= found.upper
     assert missed <= 390
     assert CertifiedQuantile(tuple(low), 0.5, tuple(high), log_most=INF, miss=0.5).interval(0.1).upper == INF
+
+
+def test_estimates_lie_between_the_bounds_they_come_from():
+    """Half way between floors and ceilings: in logs for a quantile, and for a mean as they are."""
+    floors = tuple(np.random.default_rng(1).permutation(np.arange(-101.0, 0.0)).tolist())
+    ceilings = tuple(floor / 2 for floor in floors)
+    found = CertifiedQuantile(floors, 0.25, ceilings).interval(0.05)
+    assert found.estimate == (-76 - 38) / 2
+    assert found.lower < found.estimate < found.upper
+    # Nothing known from below.
+    assert CertifiedQuantile((-INF,) * 101, 0.25, ceilings).interval(0.05).estimate == -38
+    found = CertifiedMean((log(0.2), log(0.3), -INF), (log(0.4), log(0.7), log(0.8))).interval(0.05)
+    assert found.estimate == pytest.approx(log(0.4))
+    assert found.lower < found.estimate < found.upper
+
+
+def test_ends_spend_the_level_once():
+    """Half of it each for the two ends of a mean; half and a quarter for splitting, whose upper end is measured."""
+    logs = (-3.0, -2.5, -4.0, -1.0, -2.0)
+    found = CertifiedMean(logs, logs).interval(0.1)
+    assert found.lower == log_mean_lower(logs, 0.05)
+    rest = [math.log(1 - math.exp(value)) for value in logs]
+    assert found.upper == pytest.approx(math.log(1 - math.exp(log_mean_lower(rest, 0.05))), rel=1e-9)
+    logs = tuple(value - 20 for value in logs)
+    found = Replicates(logs, 100).interval(0.1)
+    assert found.lower == log_mean_lower(logs, 0.05)
+    assert found.estimate == pytest.approx(math.log(np.mean(np.exp(logs))))
+    assert found.upper == log_mean_upper(logs, 0.025)
 
 
 def test_certified_mean_covers():

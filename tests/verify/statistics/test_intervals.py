@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import gammaincinv
-from scipy.stats import binomtest
+from scipy.stats import binomtest, tvar
+from scipy.stats import t as student
 
 from verify.statistics.intervals import clopper_pearson, log, log_mean_lower, log_mean_upper, odds
 
@@ -206,6 +207,32 @@ def test_lower_end_of_a_mean_has_its_level_for_heavy_tails():
     normal = 3 * rng.standard_normal((250, 8)) - 4.5
     for logs in (sparse, normal):
         assert np.mean([log_mean_lower(row, 0.1) > 0 for row in logs]) <= 0.16  # level 0.1 and three standard errors
+
+
+@pytest.mark.parametrize("level", [0.3, 0.01, 1e-7])
+def test_lower_end_of_a_mean_is_where_the_average_of_the_bets_reaches_one_over_the_level(level):
+    """The martingale of the docstring, multiplied out; a mean just below the bound would be refuted, itself not."""
+    bets = (0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+    for values in ((2.0, 0.7, 1.1, 0.0, 0.4), (0.3,), (1.0,) * 30, (0.0, 0.0, 5.0, 0.01)):
+        with np.errstate(divide="ignore"):
+            bound = math.exp(log_mean_lower(np.log(values), level))
+        wealth = [math.prod(1 + bet * (value / bound - 1) for value in values) for bet in bets]
+        assert sum(wealth) / len(bets) == pytest.approx(1 / level, rel=1e-6)
+        assert 0 < bound <= max(values)
+
+
+@pytest.mark.parametrize("level", [0.3, 0.01])
+@pytest.mark.parametrize("spread", [0.1, 1.0, 3.0])
+def test_upper_end_of_a_mean_is_cox_s(spread, level):
+    """`m + s²/2 + t √(s²/n + s⁴/(2(n − 1)))`, with SciPy's variance and quantile; zeros are left aside."""
+    logs = (spread * np.random.default_rng(2).standard_normal(9) - 5).tolist()
+    variance = tvar(logs)
+    width = math.sqrt(variance / 9 + variance**2 / 16) * student.isf(level, 8)
+    expected = np.mean(logs) + variance / 2 + width
+    assert log_mean_upper(logs, level) == pytest.approx(expected)
+    assert log_mean_upper([-math.inf, *logs, -math.inf], level) == pytest.approx(expected)
+    assert log_mean_upper([-math.inf, *logs[:2]], level) == math.inf
+    assert log_mean_upper(logs[:3], level) < math.inf
 
 
 def test_upper_end_of_a_mean_for_log_normal_values():
