@@ -73,8 +73,6 @@ def odds(first: int, second: int, level: float) -> Interval:
 
 def log_odds(log_share: float) -> float:
     """`log(s/(1 − s))` from `log s`."""
-    if log_share == -math.inf:
-        return -math.inf
     rest = -math.expm1(log_share)
     return math.inf if rest <= 0 else log_share - math.log(rest)
 

@@ -44,8 +44,8 @@ def test_zero_counts_as_negative():
 def test_wrong_arguments():
     with pytest.raises(ValueError, match="slope 1"):
         pattern(np.ones((1, 2)), np.ones((2, 3)), 1)
-    with pytest.raises(ValueError, match="same d0"):
-        pattern(np.ones((1, 2)), np.ones((3, 3)), 0)
+    with pytest.raises(ValueError, match="W has 2 columns and X has 3 rows; expected the same d0"):
+        pattern(np.ones((7, 1, 2)), np.ones((7, 3, 4)), 0)
 
 
 @pytest.mark.parametrize("slope", [0, *SLOPES])

@@ -270,6 +270,18 @@ def test_extreme_slopes_are_never_certain_and_wrong(slope):
             assert found.clear.all()
 
 
+@pytest.mark.parametrize(
+    ("slope", "clear"), [(0.0, True), (1.01e-6, True), (0.99e-6, False), (0.99e6, True), (1.01e6, False)]
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_slopes_within_the_root_of_the_tolerance_decide_no_deficient_rank(slope, clear, sign):
+    """Squares of the slope beside 1, or of its inverse, reach `NULL_BELOW` there. A proof of full rank still counts."""
+    X = np.array([[1.0, 1.0, -2.0], [2.0, 2.0, 1.0]])
+    W = np.array([[[1.0, 1.0], [1.0, -1.0]]])
+    assert kernels(W, X, sign * slope).clear.tolist() == [clear]
+    assert kernels(W, X[:, 1:], sign * slope).clear.all()
+
+
 @pytest.mark.parametrize("slope", SLOPES)
 def test_units_of_the_features_do_not_matter(slope):
     """Features in units 10¹² apart, weights to match: the same regions, kernels and events."""
@@ -307,6 +319,19 @@ def test_no_singular_matrix_is_accepted(monkeypatch, N, rank, scale):
     for matrix in (K, up, down, noisy):
         for accepted in both_factorisations(monkeypatch, matrix, rank):
             assert not accepted.any()
+
+
+@pytest.mark.parametrize(("N", "terms"), [(2, 2), (5, 40), (40, 8), (60, 60), (170, 3)])
+def test_the_shift_is_as_large_as_the_proof_needs(monkeypatch, N, terms):
+    """Diagonal matrices are factorised without rounding, so what is accepted is what exceeds the shift.
+
+    Factors of size N need `(N + 1) u tr K` (Rump 2006), entries that are sums of products `(terms + 2) u tr K`. A least
+    eigenvalue below the two together must not be accepted, though it is positive; one of 16 times that must.
+    """
+    K = np.stack([np.eye(N)] * 2)
+    K[:, N // 2, N // 2] = np.array([1, 16]) * (N + terms + 3) * 2.0**-53 * (N - 1)
+    for accepted in both_factorisations(monkeypatch, K, terms):
+        assert accepted.tolist() == [False, True]
 
 
 @pytest.mark.parametrize("N", [3, 20, 60])

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from verify.network import oracle
 from verify.verdicts import Evidence
@@ -32,6 +33,22 @@ def test_against_exact_volumes(N, d0, width, slope):
         assert truth.log_lower <= one.log_upper
         assert one.upper - one.lower < 0.3
     assert found.rank.estimate == pytest.approx(exact.rank.estimate, abs=0.05)
+
+
+def test_the_five_intervals_share_the_level():
+    """Each is SciPy's exact interval of its own counts at a fifth of the level."""
+    found = sampled_volumes(problem(4, 3, 2, 0.0), seed=3, budget=600, level=0.05)
+    for name in EVENTS[:3]:
+        one = getattr(found, name)
+        hits = round(one.estimate * 600)
+        assert 0 < hits < 600
+        other = binomtest(hits, 600).proportion_ci(0.99, method="exact")
+        assert one.lower == pytest.approx(other.low, rel=1e-9)
+        assert one.upper == pytest.approx(other.high, rel=1e-9)
+    trials = found.facts["searched"]["globalmin"]
+    hits = round(found.globalmin.estimate * trials)
+    assert not found.globalmin.note
+    assert found.globalmin.lower == pytest.approx(binomtest(hits, trials).proportion_ci(0.99, method="exact").low)
 
 
 def test_same_seed_same_result_whatever_the_workers():

@@ -122,6 +122,30 @@ def test_intervals_miss_no_more_often_than_stated(monkeypatch):
     assert missed <= 20
 
 
+def test_all_intervals_together_spend_the_level_once(monkeypatch):
+    """Every count and every `cell_volume` at a share of the level; the shares add up to it, in two components too."""
+    spent = []
+
+    def note(function):
+        def call(*args, **options):
+            spent.append(options["level"] if "level" in options else args[2])
+            return function(*args, **options)
+
+        return call
+
+    for name in ("clopper_pearson", "cell_volume"):
+        monkeypatch.setattr(shares, name, note(getattr(shares, name)))
+    monkeypatch.setattr(shares, "COUNTED_ENOUGH", 10**9)  # so that both ways are taken for every cell
+    monkeypatch.setattr(shares, "CELL_EFFORT", 0.01)
+    rng = np.random.default_rng(8)
+    X = np.zeros((8, 9))
+    X[:4, :4], X[4:, 4:] = np.eye(4) + 1, rng.integers(-9, 10, (4, 5))
+    found = shares_of(X, level=0.06, seed=1, effort=0.01)
+    assert len(spent) == 2 * found.layout.estimated_cells
+    assert math.fsum(spent) == pytest.approx(0.06)
+    assert found.level == 0.06
+
+
 def test_a_product_of_a_known_and_an_estimated_component():
     rng = np.random.default_rng(6)
     X = np.zeros((6, 7))
