@@ -335,7 +335,7 @@ def run(mutants: Sequence[Mutant], copy: Copy, trace: Trace, most: float) -> Ite
         fate = "not covered"
         if tests:
             cache = copy.caches
-            if "compiled" in source:  # all of the file is compiled anew, apart from what is kept
+            if "import compiled" in source:  # all of the file is compiled anew, apart from what is kept
                 cache = Path(shutil.copytree(copy.caches, copy.root.parent / "numba-of-mutant"))
             copy.write(one.file, mutated(source, one.operator, one.occurrence))
             limit = 20 + 4 * sum(trace.seconds[test] for test in tests) + (60 if cache != copy.caches else 0)

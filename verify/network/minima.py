@@ -222,7 +222,6 @@ class _Region:
         self._project(norms)
         self.clear = self.clear and self._zeros_are_exact(given)
         self._known: dict[tuple[frozenset[int], bool], _Solutions] = {}
-        self.nodes_left, self.doubtful = 0, False
 
     def _check_arguments(self) -> None:
         W, X, y = self.W, self.X, self.y

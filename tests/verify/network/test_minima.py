@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from verify.network import minima
 from verify.network.minima import RegionError, classify, find_minimum
 from verify.volume.cones import decide
 
@@ -83,6 +84,30 @@ def is_local_minimum(W, z, X, y, slope, rng):
         >= here - 1e-9 * (y**2).sum()
         for _ in range(20)
     )
+
+
+def test_the_linear_program_alone_gives_the_same_answers(monkeypatch):
+    """What hull points and certificates leave open goes to HiGHS: with neither of them it decides every node."""
+    given = list(cases(1, "real"))
+    expected = [find_minimum(*case) for case in given]
+    programs = []
+
+    def one_weight(rows):
+        return np.zeros(rows.shape[1]), np.eye(len(rows))[0]
+
+    def counted(*args, **options):
+        programs.append(linprog(*args, **options))
+        return programs[-1]
+
+    monkeypatch.setattr(minima, "gordan", one_weight)
+    monkeypatch.setattr(minima, "_violation", lambda moves, base: np.zeros(len(moves)))
+    monkeypatch.setattr(minima, "linprog", counted)
+    for case, one in zip(given, expected, strict=True):
+        other = find_minimum(*case)
+        assert other.contains_minimum is one.contains_minimum
+        assert (other.witness is None) is (one.witness is None)
+    margins = np.array([program.x[-1] for program in programs])
+    assert min((margins > 0).sum(), (margins < 0).sum()) > 10  # or it was not asked
 
 
 @pytest.mark.parametrize("labels", ["binary", "real"])

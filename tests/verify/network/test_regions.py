@@ -423,6 +423,13 @@ def test_shapes_that_do_not_fit(W, X):
         kernels(np.ones(W), np.ones(X), 0.1)
 
 
+def test_the_numbers_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match=r"got 4 first layers and 3 data sets; expected as many, or one X \(d0, N\)"):
+        kernels(np.ones((4, 1, 2)), np.ones((3, 2, 5)), 0.1)
+    with pytest.raises(ValueError, match="got W with 2 axes and X with 4"):
+        kernels(np.ones((4, 2)), np.ones((3, 2, 5, 1)), 0.1)
+
+
 def test_labels_that_do_not_fit():
     found = kernels(np.ones((3, 1, 2)), np.ones((2, 4)), 0.0)
     with pytest.raises(ValueError, match="labels for 2 regions"):
