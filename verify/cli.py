@@ -33,6 +33,7 @@ EXIT_INTERRUPTED = 130
 COMPLETION = "_VERIFY_COMPLETE"
 TRACEBACK = "VERIFY_TRACEBACK"
 UNFORESEEN = "this is a defect of verify"
+DATA_DIR = "VERIFY_DATA_DIR"
 # The Gram matrix of a data set and its factors grow with the square of its samples.
 MAX_SAMPLES = 2000
 _MOST_SAID = 2000
@@ -504,7 +505,14 @@ def certify_command(weights: str, data: str, bias: str, threshold: float, as_jso
 @click.option("--profile", default=None, metavar="NAME", help="Size of it; an unknown NAME lists them.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of everything random.")
 @click.option("--backend", default="auto", show_default=True, help="auto, numpy or cupy.")
-@click.option("--data-dir", default=None, metavar="DIR", type=click.Path(path_type=Path), help="Folder of data sets.")
+@click.option(
+    "--data-dir",
+    default=None,
+    metavar="DIR",
+    envvar=DATA_DIR,
+    type=click.Path(path_type=Path),
+    help=f"Folder of data sets.  [environment: {DATA_DIR}]",
+)
 @click.option(
     "--out", default=None, metavar="DIR", type=click.Path(path_type=Path), help="Keep results and checkpoints."
 )
@@ -570,6 +578,37 @@ def experiment_command(
         write(out / "results.json", record.json().encode("utf-8", "backslashreplace"))
         write(out / "results.md", record.markdown().encode("utf-8", "backslashreplace"))
     click.echo(record.json() if as_json else record.markdown().rstrip())
+    return 0
+
+
+@cli.command("fetch")
+@click.argument("names", metavar="SET...", nargs=-1, required=True)
+@click.option(
+    "--data-dir",
+    default=None,
+    metavar="DIR",
+    envvar=DATA_DIR,
+    type=click.Path(path_type=Path),
+    help=f"Folder of data sets.  [environment: {DATA_DIR}; default: the user's cache folder]",
+)
+@click.option("--quiet", is_flag=True, help="Print nothing but the folder and errors.")
+def fetch_command(names: tuple[str, ...], data_dir: Path | None, quiet: bool) -> int:
+    r"""Fetch public image sets for the experiments: mnist, fashion-mnist, cifar-10. Prints the folder they are in.
+
+    Each file is held against its published SHA-256. What is there already, fetched or put there by hand, is checked
+    and left alone. Exit code 2: unknown set, no network, a file that is not the published one, pooch is not installed.
+
+    \b
+    Examples:
+      python -m verify fetch mnist --data-dir ~/data
+      python -m verify fetch mnist fashion-mnist cifar-10
+    """
+    from verify.fetch import default_folder, fetch
+
+    folder = data_dir or default_folder()
+    for name in names:
+        fetch(name, folder, lambda line: None if quiet else _say(line, err=True))
+    _say(str(folder))
     return 0
 
 

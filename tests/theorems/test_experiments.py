@@ -14,6 +14,7 @@ from theorems.experiments.runs import gaussian_runs
 from verify.backends import get_backend
 from verify.cli import main
 from verify.datasets import Images
+from verify.errors import InputError
 from verify.experiments import Setup
 from verify.network.descent import Phase, Recipe
 
@@ -106,6 +107,83 @@ def test_missing_and_damaged_sets_give_exit_code_2_before_training(tmp_path, cap
     assert stop.value.code == 2
     assert ("SHA-256" if content else "none of the folders mnist") in err
     assert len(err.splitlines()) == 1
+
+
+def small_images(name, count, features, classes=10):
+    rng = np.random.default_rng(9)
+    return Images(name, rng.integers(0, 256, (count, features), dtype=np.uint8), np.arange(count) % classes)
+
+
+def setup_for(profile, folder, backend="numpy"):
+    return Setup(profile, 0, get_backend(backend), folder, None, quiet)
+
+
+@pytest.mark.parametrize(
+    ("profile", "folders", "names"),
+    [
+        ("small", ["mnist", "imagenet-64"], ["digits", "mnist", "imagenet-64"]),
+        ("small", ["cifar-10"], ["digits", "cifar-10"]),
+        ("stand-in", ["mnist", "cifar-10"], ["imagenet-stand-in"]),
+        ("stand-in", ["cifar-10", "imagenet-64"], ["imagenet-stand-in"]),
+        ("full", ["cifar-10"], ["digits", "cifar-10", "imagenet-stand-in"]),
+        ("full", ["cifar-10", "imagenet-64"], ["digits", "cifar-10", "imagenet-64"]),
+        ("full", ["mnist"], ["digits", "mnist"]),
+    ],
+)
+def test_the_stand_in_is_used_only_where_asked_for_and_imagenet_is_not_there(
+    tmp_path, monkeypatch, profile, folders, names
+):
+    monkeypatch.setattr(table_1, "read_images", lambda name, folder: small_images(name, 8, 3072))
+    monkeypatch.setattr(table_1, "read_imagenet", lambda folder, most, seed: small_images("imagenet-64", 8, 12288))
+    for name in folders:
+        (tmp_path / name).mkdir()
+    found = table_1._sets(table_1._PROFILES[profile], setup_for(profile, tmp_path))
+    assert [images.name for images in found] == names
+
+
+def test_without_a_folder_only_digits_are_trained_on():
+    assert [images.name for images in table_1._sets(table_1._PROFILES["small"], setup_for("small", None))] == ["digits"]
+    with pytest.raises(InputError, match=r"stand-in.*expected --data-dir with a folder cifar-10"):
+        table_1._sets(table_1._PROFILES["stand-in"], setup_for("stand-in", None))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "array-api-strict"])
+def test_the_table_says_of_a_stand_in_that_it_is_one(tmp_path, monkeypatch, backend):
+    """Few samples of few pixels in place of CIFAR-10, and tiles of one pixel each."""
+    monkeypatch.setattr(table_1, "read_images", lambda name, folder: small_images(name, 240, 3072))
+    whole = table_1.imagenet_stand_in
+
+    def shrunk(images, seed):
+        found = whole(images, seed)
+        return Images(found.name, found.X[:, ::1024], found.classes, found.note)
+
+    monkeypatch.setattr(table_1, "imagenet_stand_in", shrunk)
+    short = table_1.Profile(None, Recipe((Phase.constant(3, 0.01),), batch=20), sets=False, stand_in=True)
+    monkeypatch.setitem(table_1._PROFILES, "stand-in", short)
+    (tmp_path / "cifar-10").mkdir()
+    (table,) = table_1.STATEMENT.experiment.execute(setup_for("stand-in", tmp_path, backend))
+    assert table.title == "A stand-in for ImageNet's shape"
+    assert [row[:3] for row in table.rows] == [("imagenet-stand-in", 60, 12)]
+    assert "STAND-IN, not ImageNet" in table.markdown()
+
+
+@pytest.mark.parametrize(("classes", "ones"), [(10, range(5)), (2, range(1)), (100, range(50))])
+def test_the_first_half_of_the_classes_has_label_one(monkeypatch, classes, ones):
+    images, seen = small_images("digits", 200, 4, classes), []
+
+    class Enough(Exception):
+        """What follows takes longer, and is tested elsewhere."""
+
+    def stop(found, positive):
+        seen.append((found, positive))
+        raise Enough
+
+    monkeypatch.setattr(table_1, "binary", stop)
+    with pytest.raises(Enough):
+        table_1._trained(images, table_1._PROFILES["medium"], setup_for("medium", None))
+    ((found, positive),) = seen
+    assert (found == images.classes).all()
+    assert positive == ones
 
 
 def test_figures_at_length_make_their_tables(monkeypatch):
