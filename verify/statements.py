@@ -555,6 +555,9 @@ class Statement:
         """The claim as one LaTeX formula."""
         return self.claim.latex()
 
+    def __repr__(self) -> str:
+        return f"Statement({self.id!r}, {self.title!r}, {str(self.citation)!r})"
+
     def _repr_latex_(self) -> str:
         return f"${self.latex()}$"
 

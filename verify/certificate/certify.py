@@ -35,7 +35,7 @@ NEAR_BOUNDARY = 1e-9
 """Sine of the angle to the nearest boundary below which a note says that the minimum may lie on it."""
 
 STEEPEST = 1e6
-"""Largest |slope| that is accepted: beyond, bounds on underflow would need another form."""
+"""Largest absolute value of the slope that is accepted: beyond, bounds on underflow would need another form."""
 
 
 def certify(
