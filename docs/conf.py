@@ -22,9 +22,15 @@ suppress_warnings = ["myst.header"]  # tables of experiments, as printed, begin 
 add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+# Named as in the source, for what they stand for is long and says less.
+autodoc_type_aliases = {
+    name: name.rpartition(".")[2]
+    for name in ("npt.ArrayLike", "FloatArray", "BoolArray", "SignArray", "Array", "Drawing", "Scalar", "Tally")
+}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
 napoleon_numpy_docstring = False
+smartquotes_action = "q"  # two dashes begin an option
 default_role = "code"  # docstrings are written with single backticks
 
 html_theme = "furo"

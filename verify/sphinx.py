@@ -27,6 +27,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.highlighting import PygmentsBridge
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.logging import getLogger
@@ -59,10 +60,18 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("verify_report", None, "env", types=(str, type(None)))
     app.add_directive("statement", StatementPage)
     app.add_directive("statements", StatementTable)
+    app.connect("config-inited", _resolve)
     app.connect("builder-inited", _write_style)
     app.connect("html-collect-pages", _source_pages)
     app.add_css_file(_STYLE)
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _resolve(app: Sphinx, config: Config) -> None:
+    """Files are named from the folder of `conf.py`."""
+    config.verify_folders = [str(app.confdir / folder) for folder in config.verify_folders]
+    if config.verify_results is not None:
+        config.verify_results = str(app.confdir / config.verify_results)
 
 
 # --- Formulas -----------------------------------------------------------------------------------------------
@@ -184,13 +193,11 @@ class _Statements(SphinxDirective):
     @property
     def registry(self) -> Registry:
         """The statements, with those of the folders of `conf.py`."""
-        root = Path(self.env.app.confdir)
-        return _registry(tuple(str(root / folder) for folder in self.config.verify_folders))
+        return _registry(tuple(self.config.verify_folders))
 
     def view(self, statement: Statement) -> View | None:
         """What the report of the run says of it; None where there is no run, or where it has another claim by now."""
-        file = self.config.verify_results
-        found = _views(None if file is None else str(Path(self.env.app.confdir) / file)).get(statement.id)
+        found = _views(self.config.verify_results).get(statement.id)
         return found if found is not None and found["claim"]["formula"]["latex"] == statement.latex() else None
 
     def link(self, statement: Statement, text: str) -> nodes.Node:
@@ -245,8 +252,7 @@ class StatementTable(_Statements):
             under = f"{verdict['sign']} {verdict['words']}".strip()
             shown.append(graph.Node(item.id, label(item), under, verdict["outcome"], item.id, item.uses))
         drawn = graph.dependency_graph(shown)
-        suffix = ".html" if self.env.app.builder.name == "html" else "/"
-        svg = re.sub(r'href="#([\w-]+)"', rf'href="\1{suffix}"', drawn["svg"])
+        svg = re.sub(r'href="#([\w-]+)"', rf'href="\1{self.config.html_file_suffix or ".html"}"', drawn["svg"])
         scroll = f'<div class="scroll" tabindex="0" role="group" aria-label="{html.escape(drawn["alt"])}">{svg}</div>'
         return f'<figure class="graph">{scroll}</figure>'
 
@@ -464,8 +470,7 @@ def _source_page(name: str) -> str:
 
 def _source_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     """A page with the source of each statement's module; the search leaves them out."""
-    folders = tuple(str(Path(app.confdir) / folder) for folder in app.config.verify_folders)
-    registry = _registry(folders)
+    registry = _registry(tuple(app.config.verify_folders))
     highlighter = PygmentsBridge("html", app.config.pygments_style or "default")
     for identifier in registry.statements:
         if not any(name.rpartition("/")[2] == identifier for name in app.env.found_docs):
