@@ -65,20 +65,24 @@ def overview(results: dict[str, Any], anchors: Mapping[str, str], labels: Mappin
     }
 
 
+# Kinds of statements that stand under a heading of their own, after all works.
+_KINDS = {"experiment": "Experiments", words.CALIBRATION: "Calibrations"}
+
+
 def _figure(figure: Figure | None) -> dict[str, Any] | None:
     return None if figure is None else figure.to_dict()
 
 
 def group_of(statement: dict[str, Any]) -> str:
     """The heading a statement stands under: its work, or what kind of thing it is where it claims nothing of a work."""
-    kinds = {words.CALIBRATION: "Calibrations", "experiment": "Experiments"}
-    return kinds.get(statement["kind"]) or statement["citation"]["work"] or "Other statements"
+    return _KINDS.get(statement["kind"]) or statement["citation"]["work"] or "Other statements"
 
 
 def _groups(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows by what they are about, in the order of the sources; experiments and calibrations last."""
     names = list(dict.fromkeys(row["group"] for row in rows))
-    names.sort(key=("Experiments", "Calibrations").count)
+    last = list(_KINDS.values())
+    names.sort(key=lambda name: last.index(name) + 1 if name in last else 0)
     return [{"name": name, "rows": [row for row in rows if row["group"] == name]} for name in names]
 
 

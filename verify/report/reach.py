@@ -75,7 +75,7 @@ def sentence(maps: Sequence[SmallMap]) -> str:
     for one in maps:
         groups.setdefault(one.first, []).append(one.label)
     for first, labels in groups.items():
-        named = words.listing(labels)
+        named = words.some(labels)
         if first is None:
             parts.append(f"{named}: nothing at the largest sizes on the map")
         else:

@@ -27,6 +27,7 @@ STYLE = """
 """
 TIGHT = math.log(1.1)
 LOOSE = math.log(10)
+_ROUNDING = 1e-9
 _FINEST = math.log(1.01)  # closer than this is drawn as meeting the bound
 _TICKS = (
     (math.log(1.1), "1.1"),
@@ -64,8 +65,8 @@ class Tightness:
 
     @property
     def tightest(self) -> float:
-        """The least slack that is known for sure; infinite where nothing was seen but zero hits."""
-        return max(0.0, min(slack.far for slack in self.slacks))
+        """The least slack that is known for sure; infinite where only zero hits were seen, or no bound is kept."""
+        return min((max(slack.far, -slack.near) for slack in self.slacks if not slack.violated), default=math.inf)
 
     @property
     def loosest(self) -> float:
@@ -75,10 +76,10 @@ class Tightness:
     @property
     def text(self) -> str:
         """The factors from the tightest to the loosest measured value."""
-        seen = [max(0.0, slack.middle) for slack in self.slacks if math.isfinite(slack.middle)]
+        seen = [slack.middle for slack in self.slacks if math.isfinite(slack.middle)]
         if not seen:
             return f"above {factor(self.loosest)}"
-        low, high = factor(min(seen)), factor(max(seen))
+        low, high = ("beyond" if slack < 0 else factor(slack) for slack in (min(seen), max(seen)))
         return low if low == high else f"{low} to {high}"
 
 
@@ -110,8 +111,12 @@ def _slacks(check: dict[str, Any]) -> Iterable[Slack]:
             continue
         middle = low if math.isnan(middle) else middle
         ordered = (bound - high, bound - middle, bound - low) if upper else (low - bound, middle - bound, high - bound)
+        # Two ways to one value differ by their rounding, which is no slack.
+        near, middle, far = (0.0 if abs(slack) < _ROUNDING else slack for slack in ordered)
         if math.isfinite(ordered[0]) or math.isfinite(ordered[2]):
-            yield Slack(*ordered, upper, bool(check["claim"]["asymptotic"]), point["verdict"]["outcome"] == "violated")
+            yield Slack(
+                near, middle, far, upper, bool(check["claim"]["asymptotic"]), point["verdict"]["outcome"] == "violated"
+            )
 
 
 def answer(rows: Sequence[Tightness]) -> dict[str, str]:
@@ -122,11 +127,11 @@ def answer(rows: Sequence[Tightness]) -> dict[str, str]:
     loose = [row for row in rows if min(slack.near for slack in row.slacks) > LOOSE]
     parts = []
     if tight:
-        parts.append(f"Within 10 % of what was measured, at one point at least: {words.listing(tight)}.")
+        parts.append(f"Within 10 % of what was measured, at one point at least: {words.some(tight)}.")
     else:
         parts.append("No bound is known to be within 10 % of what was measured.")
     if loose:
-        parts.append(f"Off by more than a factor of 10 at every point: {words.listing([row.label for row in loose])}.")
+        parts.append(f"Off by more than a factor of 10 at every point: {words.some(row.label for row in loose)}.")
     worst = max(rows, key=lambda row: row.loosest)
     if worst.loosest > LOOSE:
         parts.append(f"The largest gap seen is {worst.label}'s: a factor of {factor(worst.loosest)} or more.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from verify.report.canvas import cut
+
 SIGNS = {"holds": "✓", "violated": "✗", "undecided": "?", "vacuous": "∅", "not applicable": "–", "error": "!"}
 LEGEND_OUTCOMES = {
     "holds": "the claim was supported, by the evidence named beside it and only as far as that reaches",
@@ -37,6 +39,7 @@ FATES = {
     "equivalent": "it is true whenever the claim is, so that nothing could reject it",
 }
 CALIBRATION = "calibration"
+_MOST_NAMES = 12  # in a sentence on the first page
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
@@ -55,6 +58,14 @@ def listing(items: Iterable[str]) -> str:
     """`A, B and C`."""
     names = list(items)
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"
+
+
+def some(items: Iterable[str]) -> str:
+    """The same for a place with little room: `A, B, C and 17 more` where there are many, each cut where it is long."""
+    names = [cut(name) for name in items]
+    if len(names) > _MOST_NAMES + 1:
+        names[_MOST_NAMES:] = [f"{len(names) - _MOST_NAMES} more"]
+    return listing(names)
 
 
 def label(statement: dict[str, Any]) -> str:
@@ -146,7 +157,7 @@ def _is_it_right(results: dict[str, Any]) -> dict[str, str]:
     violated = by_outcome["violated"]
     if violated:
         named = [f"{label(item)} ({item['verdict']['evidence'] or 'no evidence'})" for item in violated]
-        parts.append(f"Not all of it: {listing(named)} came out violated.")
+        parts.append(f"Not all of it: {some(named)} came out violated.")
     elif statements:
         parts.append(f"Nothing that was checked of {work} came out violated.")
     holding: dict[str, list[str]] = {}
@@ -159,9 +170,9 @@ def _is_it_right(results: dict[str, Any]) -> dict[str, str]:
         parts.append(f"No finite run can decide an asymptotic claim: {_leanings(trends)}.")
     others = [item for item in by_outcome["undecided"] if item not in trends]
     if others:
-        parts.append(f"Undecided for another reason: {listing(map(label, others))}.")
+        parts.append(f"Undecided for another reason: {some(map(label, others))}.")
     if by_outcome["error"]:
-        parts.append(f"The computation failed for {listing(map(label, by_outcome['error']))}.")
+        parts.append(f"The computation failed for {some(map(label, by_outcome['error']))}.")
     confirmed = [f for item in statements for f in item["findings"] if f["verdict"]["outcome"] == "holds"]
     if confirmed:
         parts.append(f"A computation confirmed {count(len(confirmed), 'finding')} about the text as printed.")
@@ -169,6 +180,8 @@ def _is_it_right(results: dict[str, Any]) -> dict[str, str]:
         return answer("nothing checked", ["Nothing was checked."])
     headline = f"{len(violated)} violated, " if violated else ""
     headline += f"{len(by_outcome['holds'])} of {len(statements)} hold" + ("" if violated else ", none violated")
+    if len(by_outcome["not applicable"]) == len(statements):
+        headline = "nothing was reached"
     return answer(headline, parts, f"What holds: {shown}." if shown else "")
 
 
@@ -183,13 +196,13 @@ def _leanings(trends: Sequence[dict[str, Any]]) -> str:
         named = [label(item) for item in trends if item["verdict"]["leaning"] == leaning]
         if named:
             words = text if shown or leaning == "supports" else text.replace("they", "the sizes that were measured")
-            shown.append(words.format(listing(named)))
+            shown.append(words.format(some(named)))
     return "; ".join(shown)
 
 
 def _where_silent(results: dict[str, Any]) -> dict[str, str]:
     vacuous, outside, unresolved = [], [], []
-    silent = everything = 0
+    silent = reached = 0
     for item in results["statements"]:
         points = [point for check in item["checks"] for point in check["points"]]
         looked = [point for point in points if point["estimate"] is not None]
@@ -199,7 +212,7 @@ def _where_silent(results: dict[str, Any]) -> dict[str, str]:
             point["verdict"]["outcome"] == "undecided" and point["verdict"]["leaning"] is None for point in looked
         )
         total = len(points)
-        silent, everything = silent + empty, everything + total
+        silent, reached = silent + empty, reached + total - apart
         if empty or item["verdict"]["outcome"] == "vacuous":
             vacuous.append(f"{label(item)} ({empty} of {total} points)" if empty else label(item))
         if apart:
@@ -208,13 +221,13 @@ def _where_silent(results: dict[str, Any]) -> dict[str, str]:
             unresolved.append(f"{label(item)} ({open_} of {total})")
     parts = []
     if vacuous:
-        parts.append(f"The bound is vacuous, and so says nothing, at points of {listing(vacuous)}.")
+        parts.append(f"The bound is vacuous, and so says nothing, at points of {some(vacuous)}.")
     else:
         parts.append("No bound was vacuous at a point that was checked.")
     if outside:
-        parts.append(f"Points outside the assumptions or not reached: {listing(outside)}.")
+        parts.append(f"Points outside the assumptions or not reached: {some(outside)}.")
     if unresolved:
-        parts.append(f"Points that this sample size does not resolve: {listing(unresolved)}.")
+        parts.append(f"Points that this sample size does not resolve: {some(unresolved)}.")
     broken = [
         f"{assumption['id']} of {label(item)}"
         for item in results["statements"]
@@ -223,8 +236,8 @@ def _where_silent(results: dict[str, Any]) -> dict[str, str]:
     ]
     said = parts[:1]
     if broken:
-        said.append(f"The data break {listing(broken)}, so these statements do not speak about them.")
-    headline = f"vacuous at {silent} of {count_in_digits(everything, 'point')}" if everything else "no points"
+        said.append(f"The data break {some(broken)}, so these statements do not speak about them.")
+    headline = f"vacuous at {silent} of {count_in_digits(reached, 'point')}" if reached else "no point was reached"
     return answer(headline, said, " ".join(parts[1:]))
 
 
@@ -244,7 +257,7 @@ def _could_fail(results: dict[str, Any]) -> dict[str, str]:
     text = f"Every control that could be judged was rejected ({controls['rejected']} of {controls['looked_at']})."
     if missed:
         were = "was" if len(missed) == 1 else "were"
-        text = f"Not everywhere: {listing(missed)} should have been rejected and {were} not."
+        text = f"Not everywhere: {some(missed)} should have been rejected and {were} not."
     rest = controls["total"] - controls["looked_at"]
     text += f" {_sentence(count(rest, 'control'))} could not be judged." if rest else ""
     fates = [mutant["fate"] for item in results["statements"] for mutant in mutants_of(item)]
