@@ -9,6 +9,7 @@ import sys
 from html.parser import HTMLParser
 from typing import Any
 
+import pypdf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -143,6 +144,42 @@ def test_pdf_of_anything_can_be_set(any_results):
     content = render_pdf(make_view(any_results))
     assert content.startswith(b"%PDF-")
     assert b"pdfuaid" in content
+
+
+def test_pdf_has_outline_links_tags_and_words_for_its_figures(results):
+    view = make_view(results)
+    reader = pypdf.PdfReader(io.BytesIO(render_pdf(view)))
+    catalog = reader.trailer["/Root"]
+    assert catalog["/MarkInfo"]["/Marked"]
+    assert catalog["/Lang"] == "en"
+    assert reader.metadata.title == "Verification of Author & Author 2017"
+    titles = [item.title for item in reader.outline if not isinstance(item, list)]
+    assert titles[:3] == ["Verdicts", "What rests on what", "Findings"]
+    assert "Theorem 6. The title of theorem-6" in titles
+    alts = []
+
+    def walk(element):
+        element = element.get_object()
+        if isinstance(element, list):
+            for item in element:
+                walk(item)
+        elif isinstance(element, dict):
+            if element.get("/S") == "/Figure":
+                alts.append(str(element.get("/Alt", "")))
+            if "/K" in element:
+                walk(element["/K"])
+
+    walk(catalog["/StructTreeRoot"])
+    assert view["graph"]["alt"] in alts
+    assert view["tightness"]["alt"] in alts
+    assert all(alts)
+    links = [
+        note.get_object()
+        for page in reader.pages
+        for note in page.get("/Annots", [])
+        if note.get_object()["/Subtype"] == "/Link"
+    ]
+    assert len(links) >= 2 * len(results["statements"])  # tiles and table
 
 
 def test_same_results_give_the_same_bytes(results, tmp_path):

@@ -124,6 +124,7 @@
   function copying() {
     for (const button of all("button.copy")) {
       const code = button.parentElement.querySelector("code");
+      const said = button.querySelector("[aria-live]");
       button.addEventListener("click", async () => {
         const range = document.createRange();
         range.selectNodeContents(code);
@@ -137,8 +138,8 @@
         } catch {
           copied = document.execCommand("copy");
         }
-        button.textContent = copied ? "Copied" : "Selected";
-        setTimeout(() => { button.textContent = "Copy"; }, 1600);
+        said.textContent = copied ? "Copied" : "Selected";
+        setTimeout(() => { said.textContent = "Copy"; }, 1600);
       });
     }
   }
