@@ -39,7 +39,7 @@ FATES = {
     "equivalent": "it is true whenever the claim is, so that nothing could reject it",
 }
 CALIBRATION = "calibration"
-_MOST_NAMES = 12  # in a sentence on the first page
+_MOST_NAMES = 10  # in a sentence on the first page
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 

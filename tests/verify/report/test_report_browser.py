@@ -304,6 +304,19 @@ def test_keys_reach_what_the_mouse_does(page):
     assert page.execute_script("return document.querySelector('#board th').getAttribute('aria-sort')") == "ascending"
 
 
+def test_only_what_scrolls_is_a_stop_for_the_tab_key(page):
+    page.execute_script("document.getElementById('unfold').click()")
+    for width in (1280, 320):
+        resize(page, width)
+        page.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 100))")
+        stops, scrolled = page.execute_script(
+            "const all = [...document.querySelectorAll('.scroll, .display')];"
+            "return [all.filter(e => e.tabIndex === 0).length, all.filter(e => e.scrollWidth > e.clientWidth).length]"
+        )
+        assert stops == scrolled
+    assert scrolled > 5
+
+
 def test_without_a_script_all_can_be_read_and_no_dead_control_is_shown(browser, opened, results):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:

@@ -144,6 +144,13 @@
     }
   }
 
+  // What need not be scrolled is no stop for the tab key; what is folded away is looked at when it is unfolded.
+  function stops() {
+    for (const each of all("[tabindex]")) {
+      if (each.clientWidth) each.tabIndex = each.scrollWidth > each.clientWidth ? 0 : -1;
+    }
+  }
+
   function folds() {
     const openTo = (target) => {
       for (let at = target; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
@@ -177,5 +184,9 @@
     all("table.sortable").forEach(sortable);
     copying();
     folds();
+    stops();
+    addEventListener("resize", stops);
+    document.addEventListener("toggle", stops, true);
+    document.fonts.ready.then(stops);
   });
 })();
