@@ -10,8 +10,9 @@ The signs are searched depth first. At a node the undecided parts are free vecto
 lie in their signed cells; a point that satisfies this shows which cell to decide next, and weights that
 cancel the constraints (Gordan's alternative) close the node. The linear programs of F1(d) are solved in this
 form, as the hull point nearest the origin, because that costs some 50 µs; HiGHS decides what it leaves
-doubtful. Everything is in floating point: `True` comes with a witness that was evaluated as a network,
-`False` with every node closed by more than a tolerance, and anything else is `None`.
+doubtful. Everything is in floating point, but for what counts as zero: ranks, zeros of the residual, and weights that
+cancel are compared with arithmetic modulo a random prime (`verify.network.modular`). `True` comes with a witness that was
+evaluated as a network, `False` with every node closed by more than a tolerance, and anything else is `None`.
 """
 
 from __future__ import annotations
@@ -48,13 +49,13 @@ CERTIFICATE_ZERO = 1e-12
 CERTIFICATE_CLEAR = 1e-8
 """Violation, as a fraction of the least-norm ‖u‖, by which a closed node misses feasibility."""
 
-CERTIFICATE_REACH = 1e8
-"""Least violation over what the weights leave of the constraints: so many times the least norm of ‖u‖ are excluded."""
-
 CONDITION_CLEAR = 1e-5
-"""Least nonzero singular value, as a fraction of the largest, with which a node can be closed. For `G^T`: the least-norm u
-then has an error below 1e-10, a hundredth of `CERTIFICATE_CLEAR`. For the unit samples: beyond, some u in the cells are
-longer than a closed node excludes. Where it is smaller only a witness counts."""
+"""Least nonzero singular value, as a fraction of the largest, of equations and of the constraints that close a node. The
+least-norm u has then an error below 1e-10, well below `MARGIN_CLEAR` and `CERTIFICATE_CLEAR`; and weights that cancel to
+`CERTIFICATE_ZERO` are that near to weights that cancel."""
+
+WEIGHT_CLEAR = 1e-9
+"""Weights above this fraction of their sum are held to be positive."""
 
 RANGE_ZERO, RANGE_CLEAR = 1e-11, 1e-8
 """Relative distances of the target from the range of some cells that count as zero, and as clearly not."""
@@ -212,6 +213,7 @@ class _Region:
         self._check_signs()
         self.active = self.W @ self.X > 0
         cells, cell_of, count = np.unique(self.active, axis=0, return_inverse=True, return_counts=True)
+        self.cells = cells
         self.neurons = [np.flatnonzero(cell_of == i) for i in range(len(cells))]
         self.single = count == 1
         self.signs = np.where(cells, 1.0, -1.0)
@@ -267,11 +269,8 @@ class _Region:
         is compared.
         """
         whole = bool((self.y == np.rint(self.y)).all())
-        reduced = modular.reduced_floats(given, self.slope)
-        singular = np.linalg.svd(self.unit, compute_uv=False)
-        spanned = int(np.count_nonzero(singular > CONDITION_CLEAR * singular[0]))
-        self.thin = spanned < min(self.unit.shape) and spanned < modular.rank(reduced)
-        exact = modular.residual(self.active, reduced, self.y)
+        self.reduced = modular.reduced_floats(given, self.slope)
+        exact = modular.residual(self.active, self.reduced, self.y)
         return (
             exact is not None
             and exact.rank == self.rank
@@ -297,7 +296,7 @@ class _Region:
 
     def search(self, node_limit: int) -> RegionMinimum:
         """Depth-first search for signs of the cells with a single neuron."""
-        if not self.clear:
+        if not self.clear or (self.rank and self.singular[-1] <= CONDITION_CLEAR * self.singular[0]):
             return self._answer(None, None)
         if not self.target.any():
             witness = self._realise(np.zeros((len(self.signs), len(self.X))))
@@ -309,7 +308,7 @@ class _Region:
             witness, _ = self._explore({}, frozenset())
         except _OutOfNodes:
             return self._answer(None, None, node_limit)
-        contains = True if witness else None if self.doubtful or self.thin else False
+        contains = True if witness else None if self.doubtful else False
         return self._answer(contains, witness, node_limit - self.nodes_left)
 
     def _guess(self) -> tuple[FloatArray, FloatArray] | None:
@@ -360,7 +359,7 @@ class _Region:
         settled = ~self.single | (better > MARGIN_CLEAR * np.linalg.norm(u))
         settled[[*chosen, *dropped]] = True
         if settled.all():
-            witness = self._realise(u)
+            witness = self._realise(u) if self._solutions(dropped).clear else None
             self.doubtful |= witness is None
             return witness, True
         i = int(np.where(settled, np.inf, better).argmin())  # the cell that resists most
@@ -426,11 +425,35 @@ class _Region:
         if point[-1] > 0 and (rows @ point).min() > MARGIN_CLEAR:
             return _Outcome.FEASIBLE, space.start + size * (space.basis @ (point[:-1] / point[-1]))
         # Cancelling weights need not show a violation, even where there is one; then it is asked for.
-        if _exclude(weights[:-1], moves, base) or _exclude(_violation(moves, base), moves, base):
-            return _Outcome.INFEASIBLE if space.clear else _Outcome.DOUBTFUL, space.start
+        for found in (lambda: weights[:-1], lambda: _violation(moves, base)):
+            certificate = found()
+            if space.clear and _exclude(certificate, moves, base) and self._cancels(certificate, moves, index, dropped):
+                return _Outcome.INFEASIBLE, space.start
         if self._blocked(index, sides, dropped):
             return _Outcome.TOUCHING, space.start
         return self._program(space, moves, base, size)
+
+    def _cancels(
+        self, weights: FloatArray, moves: FloatArray, index: list[int], dropped: frozenset[int], homogeneous: bool = False
+    ) -> bool:
+        """Whether constraints with weights that cancel up to rounding are dependent, given the equations.
+
+        They are where their rank beside the equations is the same in floating point and modulo a random prime. The
+        weights are then near to some that cancel exactly, and as positive.
+        """
+        chosen = np.flatnonzero(weights > WEIGHT_CLEAR * weights.sum())
+        singular = np.linalg.svd(moves[chosen], compute_uv=False)
+        rank = int(np.count_nonzero(singular > CONDITION_CLEAR))
+        k, d0, N = len(self.signs), len(self.X), len(self.y)
+        kept = np.repeat([i not in dropped for i in range(k)], d0)
+        constraints = np.zeros((len(chosen), k, d0), dtype=np.int64)
+        for row, place in zip(constraints, chosen, strict=True):
+            row[index[place // N]] = self.reduced.high[:, place % N]
+        gates = np.where(self.cells[:, None, :], self.reduced.high, self.reduced.low)  # k × d0 × N
+        equations = gates.reshape(k * d0, N).T[self.target == 0 if homogeneous else slice(None)]
+        both = np.vstack([equations, constraints.reshape(len(chosen), -1)])[:, kept]
+        exact = modular.rank(both, self.reduced.prime) - modular.rank(equations[:, kept], self.reduced.prime)
+        return exact == rank < len(chosen)
 
     def _blocked(self, index: list[int], sides: FloatArray, dropped: frozenset[int]) -> bool:
         """Whether the samples with target zero alone exclude the signs.
@@ -445,7 +468,11 @@ class _Region:
         if not moves.shape[1]:
             return space.clear
         _, weights = gordan(moves)
-        return space.clear and bool(np.linalg.norm(weights @ moves) <= CERTIFICATE_ZERO)
+        return (
+            space.clear
+            and bool(np.linalg.norm(weights @ moves) <= CERTIFICATE_ZERO)
+            and self._cancels(weights, moves, index, dropped, homogeneous=True)
+        )
 
     def _program(
         self, space: _Solutions, moves: FloatArray, base: FloatArray, size: float
@@ -461,8 +488,6 @@ class _Region:
         optimum = program.x if program.status == 0 else None
         if optimum is not None and optimum[-1] > CERTIFICATE_CLEAR:
             return _Outcome.FEASIBLE, space.start + size * (space.basis @ optimum[:-1])
-        if optimum is not None and optimum[-1] < -CERTIFICATE_CLEAR:
-            return _Outcome.INFEASIBLE if space.clear else _Outcome.DOUBTFUL, space.start
         return _Outcome.DOUBTFUL, space.start
 
     def _realise(self, u: FloatArray) -> tuple[FloatArray, FloatArray] | None:
@@ -548,9 +573,8 @@ def _exclude(weights: FloatArray, moves: FloatArray, base: FloatArray) -> bool:
     total = float(weights.sum())
     if total <= 0:
         return False
-    left = float(np.linalg.norm(weights @ moves))
-    cancels = left <= CERTIFICATE_ZERO * total
-    return bool(cancels and weights @ base <= -max(CERTIFICATE_CLEAR * total, CERTIFICATE_REACH * left))
+    cancels = np.linalg.norm(weights @ moves) <= CERTIFICATE_ZERO * total
+    return bool(cancels and weights @ base <= -CERTIFICATE_CLEAR * total)
 
 
 def _rank(singular: FloatArray) -> tuple[int, bool]:

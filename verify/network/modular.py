@@ -139,9 +139,9 @@ def reduce(integers: list[list[int]], rho: Fraction, prime: int) -> Reduced:
     return Reduced(prime, low, high)
 
 
-def rank(reduced: Reduced) -> int:
-    """Rank of the inputs themselves."""
-    return int(nmod_mat(*reduced.high.shape, reduced.high.ravel().tolist(), reduced.prime).rank())
+def rank(residues: Residues, prime: int) -> int:
+    """Rank of a matrix of residues."""
+    return int(nmod_mat(*residues.shape, residues.ravel().tolist(), prime).rank()) if residues.size else 0
 
 
 def reduced_floats(X: npt.NDArray[np.float64], slope: float) -> Reduced:
