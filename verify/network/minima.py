@@ -395,6 +395,7 @@ class _Region:
             left, singular, right = np.linalg.svd(columns)
             rank, clear = _rank(singular)
             clear = clear and (rank == 0 or bool(singular[rank - 1] > CONDITION_CLEAR * singular[0]))
+            clear = clear and rank == self._rank_modulo(self._equations(homogeneous), dropped)
             start, basis = np.zeros((k, d0)), np.zeros((k, d0, right.shape[0] - rank))
             coordinates = left.T @ target
             start[kept] = (right[:rank].T @ (coordinates[:rank] / singular[:rank])).reshape(-1, d0)
@@ -445,15 +446,22 @@ class _Region:
         singular = np.linalg.svd(moves[chosen], compute_uv=False)
         rank = int(np.count_nonzero(singular > CONDITION_CLEAR))
         k, d0, N = len(self.signs), len(self.X), len(self.y)
-        kept = np.repeat([i not in dropped for i in range(k)], d0)
         constraints = np.zeros((len(chosen), k, d0), dtype=np.int64)
         for row, place in zip(constraints, chosen, strict=True):
             row[index[place // N]] = self.reduced.high[:, place % N]
+        both = np.vstack([self._equations(homogeneous), constraints.reshape(len(chosen), -1)])
+        more = self._rank_modulo(both, dropped) - self._rank_modulo(self._equations(homogeneous), dropped)
+        return more == rank < len(chosen)
+
+    def _equations(self, homogeneous: bool) -> npt.NDArray[np.int64]:
+        """`b·Gᵀ` modulo the prime, one row a sample; homogeneous: of the samples with target 0."""
         gates = np.where(self.cells[:, None, :], self.reduced.high, self.reduced.low)  # k × d0 × N
-        equations = gates.reshape(k * d0, N).T[self.target == 0 if homogeneous else slice(None)]
-        both = np.vstack([equations, constraints.reshape(len(chosen), -1)])[:, kept]
-        exact = modular.rank(both, self.reduced.prime) - modular.rank(equations[:, kept], self.reduced.prime)
-        return exact == rank < len(chosen)
+        rows = gates.reshape(-1, len(self.y)).T
+        return rows[self.target == 0] if homogeneous else rows
+
+    def _rank_modulo(self, rows: npt.NDArray[np.int64], dropped: frozenset[int]) -> int:
+        kept = np.repeat([i not in dropped for i in range(len(self.signs))], len(self.X))
+        return modular.rank(rows[:, kept], self.reduced.prime)
 
     def _blocked(self, index: list[int], sides: FloatArray, dropped: frozenset[int]) -> bool:
         """Whether the samples with target zero alone exclude the signs.
