@@ -18,9 +18,11 @@ from verify.runner import Outcomes, Plan, Site, Task, pictures_of, sites
 from verify.sampling import Tally
 from verify.statements import Assumption, Check, Claim, Control, Derivation, Picture, Point, Statement
 from verify.statistics.estimates import Estimate, is_universal, judge_within
+from verify.statistics.evalues import log_e_value, log_mean
 from verify.statistics.exponents import Exponent, exponent, usable
 from verify.statistics.intervals import Interval
 from verify.statistics.looks import MOST, factor_needed
+from verify.statistics.power import detectable
 from verify.verdicts import Evidence, Outcome, Verdict, combine, weakest
 from verify.worker import sampler_at
 
@@ -32,6 +34,11 @@ class ControlReport:
     control: Control
     verdict: Verdict
     points: tuple[PointReport, ...]
+
+    @property
+    def log_e(self) -> float | None:
+        """Log of the e-value against the mutant at all points together; None where there is none."""
+        return merged(self.points)
 
     @property
     def rejected(self) -> bool:
@@ -91,6 +98,22 @@ class StatementReport:
     checks: tuple[CheckReport, ...]
     findings: tuple[Verdict, ...]
     pictures: tuple[PictureReport, ...] = ()
+
+    @property
+    def log_e(self) -> float | None:
+        """Log of the e-value against the statement's claims, their mean over all points; None where there is none."""
+        return merged(against(self))
+
+
+def against(report: StatementReport) -> list[PointReport]:
+    """The points whose e-values speak against a statement; where a check claims more, they speak against that only."""
+    return [point for check in report.checks if not check.check.sufficient for point in check.points]
+
+
+def merged(points: Sequence[PointReport]) -> float | None:
+    """Log of the mean e-value of points, which is one against all of their claims together, however dependent."""
+    logs = [point.log_e for point in points if point.log_e is not None]
+    return log_mean(logs) if logs else None
 
 
 def further(plan: Plan, outcomes: Outcomes) -> dict[Task, int]:
@@ -181,7 +204,7 @@ def _statement(
     )
     checks = tuple(
         replace(
-            report,
+            _weighed(report),
             exponents=_exponents(report, checks),
             mutants=_mutants(plan, outcomes, statement, report),
         )
@@ -203,6 +226,26 @@ def _statement(
 def failed(statement: Statement, text: str) -> StatementReport:
     """The report of a statement of which nothing can be said, but why."""
     return StatementReport(statement, Verdict(Outcome.ERROR, None, text), (), (), ())
+
+
+def _weighed(report: CheckReport) -> CheckReport:
+    """With e-values, and with what the samples can find: for the reader, and for no verdict."""
+    controls = [
+        replace(control, points=_weigh(control.points, control.control.claim or report.claim))
+        for control in report.controls
+    ]
+    return replace(report, points=_weigh(report.points, report.claim), controls=tuple(controls))
+
+
+def _weigh(points: Sequence[PointReport], claim: Claim) -> tuple[PointReport, ...]:
+    found = []
+    for point in points:
+        seen, log_bound = point.estimate, point.log_bound
+        if seen is not None and log_bound is not None and is_judged(point):
+            e_value = log_e_value(seen, claim.relation, log_bound)
+            point = replace(point, log_e=e_value, detects=detectable(seen, claim.relation, log_bound, point.level))
+        found.append(point)
+    return tuple(found)
 
 
 def _measured(checks: Sequence[CheckReport]) -> Verdict:

@@ -24,6 +24,8 @@ class PointReport:
     `interval` is that of `estimate` at the level `level`, the share of this comparison in the level of the run.
     `needed` is how many times the sample a decision is likely to take, where a point is undecided for want of samples.
     `log_leading` is the bound that an exponent is estimated against, where the check has another one for that.
+    `log_e` is the natural log of the e-value against the claim, None where there is none (`verify.statistics.evalues`).
+    `detects` is the least violation, as a natural log of a factor, that such a sample finds with probability 0.95.
     """
 
     site: Site
@@ -38,6 +40,8 @@ class PointReport:
     needed: float | None = None
     level: float = 1.0
     log_leading: float | None = None
+    log_e: float | None = None
+    detects: float | None = None
 
 
 @lru_cache(maxsize=4096)

@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from verify.assess import CheckReport, ControlReport, ExponentReport, StatementReport, failed
+from verify.assess import CheckReport, ControlReport, ExponentReport, StatementReport, against, failed, merged
 from verify.errors import InputError
 from verify.files import replace
 from verify.foreign import Failed, call, plain_data
@@ -136,7 +136,7 @@ def environment() -> dict[str, Any]:
 
 
 def summary(reports: Sequence[StatementReport], broken: Sequence[Any]) -> dict[str, Any]:
-    """Counts of outcomes and controls, whether the calibrations hold, and the exit code that follows from them."""
+    """Counts of outcomes and controls, calibration, evidence against all claims, and the exit code that follows."""
     outcomes = Counter(report.verdict.outcome.value for report in reports)
     controls = [control for report in reports for check in report.checks for control in check.controls]
     looked = [control for control in controls if control.looked_at]
@@ -158,6 +158,7 @@ def summary(reports: Sequence[StatementReport], broken: Sequence[Any]) -> dict[s
         "controls": {"total": len(controls), "looked_at": len(looked), "rejected": len(looked) - len(missed)},
         "mutants": {fate.value: fates[fate] for fate in Fate},
         "calibration": calibrated,
+        "log_e": number(merged([point for report in reports for point in against(report)])),
         "exit_code": 1 if violated or missed else 3 if crashed or broken else 0,
     }
 
@@ -251,6 +252,7 @@ def _outline(report: StatementReport) -> dict[str, Any]:
         "findings": [],
         "pictures": [],
         "notes": list(statement.notes),
+        "log_e": number(report.log_e),
         "verdict": report.verdict.to_dict(),
     }
 
@@ -305,6 +307,7 @@ def _control(report: ControlReport) -> dict[str, Any]:
         "claim": None if control.claim is None else _claim(control.claim),
         "rejected": report.rejected,
         "looked_at": report.looked_at,
+        "log_e": number(report.log_e),
         "verdict": report.verdict.to_dict(),
     }
 
@@ -331,6 +334,8 @@ def _point(report: PointReport) -> dict[str, Any]:
         "log_bound": number(report.log_bound),
         "beside": [{"label": label, "log_bound": number(value)} for label, value in report.beside],
         "assumptions": dict(report.assumptions),
+        "log_e": number(report.log_e),
+        "detects": number(report.detects),
         "verdict": report.verdict.to_dict(),
     }
 

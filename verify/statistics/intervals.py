@@ -12,7 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import betainccinv, betaincinv, stdtrit
+
+# Small bets serve values of which few are not zero, bold ones values that are nearly equal.
+_BETS = np.array([0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0])[:, None]
 
 
 @dataclass(frozen=True)
@@ -91,23 +95,30 @@ def log_mean_lower(logs: Sequence[float], level: float) -> float:
     values = np.asarray(logs, dtype=np.float64)
     if not np.isfinite(values).any():
         return -math.inf
-    # Small bets serve values of which few are not zero, bold ones values that are nearly equal.
-    bets = np.array([0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0])[:, None]
-    with np.errstate(divide="ignore"):
-        stakes, rest = np.log(bets), np.log1p(-bets)
-
-    def wealth(log_mean: float) -> float:
-        factors = np.logaddexp(rest, stakes + (values - log_mean))
-        return float(np.logaddexp.reduce(factors.sum(axis=1))) - math.log(bets.size)
-
     high = float(values.max())  # every factor is at most one here
     low = high - 1.0
-    while wealth(low) < -math.log(level):
+    while log_wealth(values, low) < -math.log(level):
         low -= 2 * (high - low)
     for _ in range(45):
         middle = (low + high) / 2
-        low, high = (middle, high) if wealth(middle) >= -math.log(level) else (low, middle)
+        low, high = (middle, high) if log_wealth(values, middle) >= -math.log(level) else (low, middle)
     return low
+
+
+def log_wealth(logs: Sequence[float] | npt.NDArray[np.float64], log_mean: float) -> float:
+    """Log of `Π_r (1 + λ(Z_r/v − 1))`, its mean over some λ in (0, 1].
+
+    A test martingale against a mean of at most `v`: its own mean is at most one while that holds, whatever made the
+    sample end.
+
+    Args:
+        logs: natural logs of the nonnegative values `Z_r`.
+        log_mean: natural log of `v`.
+    """
+    with np.errstate(divide="ignore"):
+        stakes, rest = np.log(_BETS), np.log1p(-_BETS)
+    factors = np.logaddexp(rest, stakes + (np.asarray(logs, dtype=np.float64) - log_mean))
+    return float(np.logaddexp.reduce(factors.sum(axis=1))) - math.log(_BETS.size)
 
 
 def log_mean_upper(logs: Sequence[float], level: float) -> float:
