@@ -93,8 +93,8 @@ class Dataset:
         sizes = np.abs(inputs).max(axis=1)
         if sizes.min() < 1 / IN_RANGE or sizes.max() > IN_RANGE:
             raise InputError(
-                f"samples of X have entries up to {sizes.min():.1e} and up to {sizes.max():.1e}, whose products leave the "
-                "range of floats; multiply all by one number: nothing that is computed depends on it"
+                f"samples of X have entries up to {sizes.min():.1e} and up to {sizes.max():.1e}, whose products leave "
+                "the range of floats; multiply all by one number: nothing that is computed depends on it"
             )
         columns = np.ascontiguousarray(inputs.T)
         digest = hashlib.sha256(columns.tobytes() + labels.tobytes()).hexdigest()

@@ -11,8 +11,8 @@ import numpy.typing as npt
 Array = Any
 
 IN_RANGE = 2.0**400
-"""Inputs and weights between the inverse of this and this are multiplied as they are: neither products nor their squares
-overflow, and what underflows is below the rounding of the rest."""
+"""Inputs and weights between the inverse of this and this are multiplied as they are: neither products nor their
+squares overflow, and what underflows is below the rounding of the rest."""
 
 
 def pattern(W: Array, X: Array, slope: float) -> Array:

@@ -20,7 +20,7 @@ def product(a: int, b: int, prime: int, inverse: float) -> int:
 
     The quotient in floating point is off by less than 2, and the wrapped difference is exact.
     """
-    quotient = np.int64(np.float64(a) * np.float64(b) * inverse)
+    quotient = int(float(a) * float(b) * inverse)
     rest = a * b - quotient * prime
     while rest < 0:
         rest += prime
@@ -32,7 +32,7 @@ def product(a: int, b: int, prime: int, inverse: float) -> int:
 @compiled
 def reciprocal(a: int, prime: int, inverse: float) -> int:
     """`1/a` modulo the prime, as the power `prime − 2`."""
-    result, power, rest = np.int64(1), a, prime - 2
+    result, power, rest = 1, a, prime - 2
     while rest:
         if rest & 1:
             result = product(result, power, prime, inverse)

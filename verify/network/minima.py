@@ -11,12 +11,13 @@ lie in their signed cells; a point that satisfies this shows which cell to decid
 cancel the constraints (Gordan's alternative) close the node. The linear programs of F1(d) are solved in this
 form, as the hull point nearest the origin, because that costs some 50 µs; HiGHS decides what it leaves
 doubtful. Everything is in floating point, but for what counts as zero: ranks, zeros of the residual, and weights that
-cancel are compared with arithmetic modulo a random prime (`verify.network.modular`). `True` comes with a witness that was
-evaluated as a network, `False` with every node closed by more than a tolerance, and anything else is `None`.
+cancel are compared with arithmetic modulo a random prime (`verify.network.modular`). `True` comes with a witness that
+was evaluated as a network, `False` with every node closed by more than a tolerance, and anything else is `None`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -50,9 +51,9 @@ CERTIFICATE_CLEAR = 1e-8
 """Violation, as a fraction of the least-norm ‖u‖, by which a closed node misses feasibility."""
 
 CONDITION_CLEAR = 1e-5
-"""Least nonzero singular value, as a fraction of the largest, of equations and of the constraints that close a node. The
-least-norm u has then an error below 1e-10, well below `MARGIN_CLEAR` and `CERTIFICATE_CLEAR`; and weights that cancel to
-`CERTIFICATE_ZERO` are that near to weights that cancel."""
+"""Least nonzero singular value, as a fraction of the largest, of equations and of the constraints that close a node.
+The least-norm u has then an error below 1e-10, well below `MARGIN_CLEAR` and `CERTIFICATE_CLEAR`; and weights that
+cancel to `CERTIFICATE_ZERO` are that near to weights that cancel."""
 
 WEIGHT_CLEAR = 1e-9
 """Weights above this fraction of their sum are held to be positive."""
@@ -221,8 +222,8 @@ class _Region:
         self.unit = self.X / norms
         # Rows are divided by ‖x_n‖: range and margins then do not depend on the samples' lengths.
         self.GT = khatri_rao(np.where(cells, 1.0, self.slope), self.unit).T
-        self._project(norms)
-        self.clear = self.clear and self._zeros_are_exact(given)
+        clear = self._project(norms)
+        self.clear = clear and self._zeros_are_exact(given)
         self._known: dict[tuple[frozenset[int], bool], _Solutions] = {}
 
     def _check_arguments(self) -> None:
@@ -245,10 +246,11 @@ class _Region:
                 "expected W inside a differentiable region: perturb W"
             )
 
-    def _project(self, norms: FloatArray) -> None:
+    def _project(self, norms: FloatArray) -> bool:
+        """Sets rank, residual and target; returns whether the rank is clear."""
         # All left singular vectors are needed, and no more right ones than come with them.
         left, singular, right = np.linalg.svd(self.GT, full_matrices=self.GT.shape[0] > self.GT.shape[1])
-        self.rank, self.clear = _rank(singular)
+        self.rank, clear = _rank(singular)
         self.range, self.row_space = left[:, : self.rank], right[: self.rank]
         self.singular = singular[: self.rank]
         self.scale = float(np.abs(self.y).max())
@@ -261,6 +263,7 @@ class _Region:
         target[(e != 0) & (np.abs(target) <= zero)] = 0.0
         self.residual = e
         self.target = target / norms
+        return clear
 
     def _zeros_are_exact(self, given: FloatArray) -> bool:
         """Whether the rank, and what counts as zero in residual and target, are so modulo a random prime too.
@@ -425,17 +428,26 @@ class _Region:
         point, weights = gordan(rows)
         if point[-1] > 0 and (rows @ point).min() > MARGIN_CLEAR:
             return _Outcome.FEASIBLE, space.start + size * (space.basis @ (point[:-1] / point[-1]))
-        # Cancelling weights need not show a violation, even where there is one; then it is asked for.
-        for found in (lambda: weights[:-1], lambda: _violation(moves, base)):
-            certificate = found()
-            if space.clear and _exclude(certificate, moves, base) and self._cancels(certificate, moves, index, dropped):
+        for certificate in self._certificates(weights[:-1], moves, base) if space.clear else ():
+            if _exclude(certificate, moves, base) and self._cancels(certificate, moves, index, dropped):
                 return _Outcome.INFEASIBLE, space.start
         if self._blocked(index, sides, dropped):
             return _Outcome.TOUCHING, space.start
         return self._program(space, moves, base, size)
 
+    @staticmethod
+    def _certificates(weights: FloatArray, moves: FloatArray, base: FloatArray) -> Iterator[FloatArray]:
+        """Weights to try: cancelling ones need not show a violation, even where there is one; then it is asked for."""
+        yield weights
+        yield _violation(moves, base)
+
     def _cancels(
-        self, weights: FloatArray, moves: FloatArray, index: list[int], dropped: frozenset[int], homogeneous: bool = False
+        self,
+        weights: FloatArray,
+        moves: FloatArray,
+        index: list[int],
+        dropped: frozenset[int],
+        homogeneous: bool = False,
     ) -> bool:
         """Whether constraints with weights that cancel up to rounding are dependent, given the equations.
 

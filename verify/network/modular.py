@@ -1,9 +1,9 @@
 """`A ∘ X` modulo a random prime: ranks, supports of kernels and residuals without any tolerance.
 
-What floating point takes for a zero may be a small number. Modulo a prime it is zero only if it is zero, or if the prime
-divides the one nonzero integer that decides, a minor of `b·A ∘ X`. An integer of `D` bits has at most `D/49` prime factors
-above 2^49, of more than 10^13 primes there (Rosser & Schoenfeld 1962), so that happens with a probability below
-`D·2·10^-15` over the prime. The prime is drawn from a hash of the data, so no data can be made for it.
+What floating point takes for a zero may be a small number. Modulo a prime it is zero only if it is zero, or if the
+prime divides the one nonzero integer that decides, a minor of `b·A ∘ X`. An integer of `D` bits has at most `D/49`
+prime factors above 2^49, of more than 10^13 primes there (Rosser & Schoenfeld 1962), so that happens with a probability
+below `D·2·10^-15` over the prime. The prime is drawn from a hash of the data, so no data can be made for it.
 
 Inputs and slope count as the decimals that they print as, as they do for exact volumes.
 """
@@ -24,7 +24,8 @@ SMALLEST_PRIME = 2**60
 """Primes for certified ranks are drawn from here up to twice that."""
 
 FAST_PRIME = 2**49
-"""Those for comparisons with floating point, of which there are many; `verify.network.elimination` needs less than 2^50."""
+"""Those for comparisons with floating point, of which there are many; `verify.network.elimination` needs less than
+2^50."""
 
 Residues = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -65,7 +66,7 @@ def kernels(active: BoolArray, reduced: Reduced, labels: npt.NDArray[np.float64]
     from verify.network.elimination import kernels_modulo
 
     count, _, samples = active.shape
-    residues = np.zeros((0, samples), dtype=np.int64)
+    residues: Residues = np.zeros((0, samples), dtype=np.int64)
     if labels is not None:
         values, places = np.unique(labels, return_inverse=True)
         residues = _residues(values.tolist(), reduced.prime)[places].reshape(labels.shape)

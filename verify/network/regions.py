@@ -10,8 +10,8 @@ decomposition of `G` itself, and what lies between its two thresholds is reporte
 
 A zero in floating point may be a small number. For inputs drawn at random that has a probability of the order of the
 threshold. Data can be made, or happen, to be so: copies of a sample up to its last digits, a slope next to one at which
-patterns become dependent. So for one `X` under all regions, and for slopes of many digits, each kernel that was found is
-compared with the one modulo a random prime (`verify.network.modular`), and where they differ the region is doubtful.
+patterns become dependent. So for one `X` under all regions, and for slopes of many digits, each kernel that was found
+is compared with the one modulo a random prime (`verify.network.modular`), and where they differ the region is doubtful.
 
 Large batches of NumPy arrays take both steps many regions at a time (`verify.network.kernel`); the decomposition is
 left with what comes out of that without a small enough bound on the error.

@@ -282,13 +282,12 @@ def rational(x):
 
 
 def decided_exactly(W, X, y, slope):
-    """Existence in rational arithmetic, floats as decimals: `verify.volume.cones`, which knows nothing of tolerances."""
-    rho, (d0, N) = Fraction(repr(slope)), X.shape
+    """Existence in rational arithmetic, floats as decimals: `verify.volume.cones`, which knows nothing of
+    tolerances."""
+    rho, N = Fraction(repr(slope)), X.shape[1]
     inputs = [[Fraction(repr(entry)) for entry in row] for row in X.tolist()]
     gates = [
-        tuple(
-            1 if sum(Fraction(c) * row[n] for c, row in zip(w, inputs, strict=True)) > 0 else rho for n in range(N)
-        )
+        tuple(1 if sum(Fraction(c) * row[n] for c, row in zip(w, inputs, strict=True)) > 0 else rho for n in range(N))
         for w in W.tolist()
     ]
     blocks = {a: fmpq_mat([[rational(a[n] * row[n]) for row in inputs] for n in range(N)]) for a in gates}

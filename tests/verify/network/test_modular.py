@@ -64,9 +64,7 @@ def test_rank_support_and_residual_against_fractions(seed, slope, scale, close):
         basis = kernel(explicit(active[k], X, slope))
         assert found.rank[k] == N - len(basis)
         np.testing.assert_array_equal(found.support[k], [any(v[n] for v in basis) for n in range(N)])
-        assert found.cancels[k] == all(
-            sum(a * int(b) for a, b in zip(v, labels[k], strict=True)) == 0 for v in basis
-        )
+        assert found.cancels[k] == all(sum(a * int(b) for a, b in zip(v, labels[k], strict=True)) == 0 for v in basis)
 
 
 @given(st.integers(0, 2**50), st.integers(0, 2**50), st.integers(0, 5))

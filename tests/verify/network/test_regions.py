@@ -527,14 +527,12 @@ def degenerate(kind, rng, d0, N):
     return X
 
 
-KINDS = (
-    "copy antipode zero huge small lengths features flat".split()
-    + "near-copy near-antipode near-multiple near-line near-plane".replace("-", "_").split()
-)
+KINDS = ["copy", "antipode", "zero", "huge", "small", "lengths", "features", "flat"]
+KINDS += ["near copy", "near antipode", "near multiple", "near line", "near plane"]
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-@pytest.mark.parametrize("kind", [name.replace("_", " ") for name in KINDS])
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_is_decided_on_degenerate_data_is_exact(monkeypatch, kind, compiled):
     """Decided means equal to rational arithmetic; everything else is counted as doubtful, and some cases are not."""
     monkeypatch.setattr(regions, "_COMPILED", 0 if compiled else 10**9)
@@ -576,16 +574,14 @@ def one_of(found, place):
 
 
 def by_decimals(W, X, slope, y):
-    """Rank, size of the kernel's support, and whether `P y = 0`: signs from binary fractions, the rest from decimals."""
+    """Rank, size of the kernel's support, and whether `P y = 0`: signs from binary fractions, the rest from
+    decimals."""
     rows = [[Fraction(entry) for entry in row] for row in W.tolist()]
     columns = [[Fraction(entry) for entry in column] for column in X.T.tolist()]
     rho, N = Fraction(repr(slope)), len(columns)
     decimals = [[Fraction(repr(entry)) for entry in column] for column in X.T.tolist()]
     G = [
-        [
-            (1 if sum(a * b for a, b in zip(w, columns[n], strict=True)) > 0 else rho) * decimals[n][j]
-            for n in range(N)
-        ]
+        [(1 if sum(a * b for a, b in zip(w, columns[n], strict=True)) > 0 else rho) * decimals[n][j] for n in range(N)]
         for w in rows
         for j in range(len(X))
     ]
