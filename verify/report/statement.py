@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -67,7 +68,7 @@ def shown_statement(
         "findings": [shown_finding(finding) for finding in item["findings"]],
         # Results of before there were pictures have none.
         "pictures": [_picture(picture, f"{anchor}-p{n}") for n, picture in enumerate(item.get("pictures", []), 1)],
-        "notes": item["notes"],
+        "notes": [*item["notes"], *_evidence(item)],
         "verdict": shown_verdict(item["verdict"], "check" if item["checks"] else "step"),
         "cost": numbers.seconds(results["times"].get("statements", {}).get(item["id"])),
         "reproduce": " ".join([f"python -m verify run {item['id']} --seed {run['seed']}", *options]),
@@ -154,3 +155,18 @@ def _costs(results: dict[str, Any], statement: str, check: str) -> dict[int, flo
         for item in results["times"].get("undecided", [])
         if (item["statement"], item["check"]) == (statement, check)
     }
+
+
+def _evidence(item: dict[str, Any]) -> list[str]:
+    """What the samples say against a statement, and how false it would have to be for them to find out."""
+    if item.get("log_e") is None:
+        return []
+    points = [point for check in item["checks"] for point in check["points"]]
+    found = [numbers.log_number(point["detects"]) for point in points if point.get("detects") is not None]
+    factors = sorted(math.exp(min(value, 700.0)) for value in found if value is not None)
+    text = f"Evidence of the samples against it: e = {numbers.from_log(item['log_e'])}."
+    if factors and factors[0] < math.exp(700.0):
+        text += f" At the best of its points they find a violation by a factor of {factors[0]:.3g}"
+        middle = factors[len(factors) // 2]
+        text += f" with probability 0.95, at the median by one of {middle:.3g}." if middle < math.exp(700.0) else "."
+    return [text]

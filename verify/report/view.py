@@ -103,6 +103,7 @@ def _run_facts(results: dict[str, Any]) -> list[dict[str, str]]:
             "Level",
             f"{run['level']:g} over the run: {run['level_each']:.3g} for each of {run['comparisons']} comparisons",
         ),
+        ("Evidence against all claims", _evidence_of_run(results["summary"].get("log_e"))),
         ("ε for all points", f"{run['epsilon']:g}" if run["epsilon"] is not None else ""),
         ("ρ for all points", f"{run['slope']:g}" if run["slope"] is not None else ""),
         ("Versions", ", ".join([*versions, f"Python {environment['python']}"])),
@@ -112,3 +113,10 @@ def _run_facts(results: dict[str, Any]) -> list[dict[str, str]]:
         data = run["data"]
         facts.insert(0, ("Data", f"{data['name']}: N = {data['N']}, d₀ = {data['d0']}; SHA-256 {data['sha256']}"))
     return [{"name": name, "value": value} for name, value in facts if value]
+
+
+def _evidence_of_run(log_e: float | str | None) -> str:
+    """The e-value against all claims together; results of earlier versions have none."""
+    if log_e is None:
+        return ""
+    return f"e = {numbers.from_log(log_e)}; if all are true, it exceeds any a with probability 1/a at most (Ville)"
