@@ -23,6 +23,9 @@ _LEFT_OUT = (0.9, 0.5, 0.2, 0.05, 0.01)
 # Powers s in Markov's inequality for q(W)^s. Each is a bound; finer steps gain nothing that shows.
 _POWERS = tuple(sorted({round(4 * 2 ** (step / 2)) for step in range(29)}))
 # A term below δ exp(−_ENOUGH) is not sharpened further.
+# What is added up in floating point is right to some 1e-15 of its parts; bounds are moved outwards by more.
+_ROUNDING = 1e-12
+_QUANTILE_ROUNDING = 1e-9  # relative, of a quantile of a beta law
 _ENOUGH = 20.0
 # The Gaussian binomial of (t, r) at base 2 is below this times 2^(r (t − r)).
 _LOG_GAUSSIAN = math.log(3.4628)
@@ -96,7 +99,7 @@ def any_labels(N: int, d0: int, d1: int, rho: float, delta: float) -> LowerBound
             "expected sizes of at least 1, a slope other than 1 and delta in (0, 1)"
         )
     few = _few_samples(N, d1, rho) if d0 >= N else 0.0
-    found = [LowerBound(math.log(few) - 1e-12)] if few > 0 else []
+    found = [LowerBound(math.log(few) - _ROUNDING)] if few > 0 else []
     for gates in range(d1 // 2 + 1):
         singles = d1 - 2 * gates
         if gates * d0 + singles < N:
@@ -126,12 +129,12 @@ def _lower_bound(
     N: int, d0: int, gates: int, singles: int, rho: float, delta: float, left_out: float
 ) -> LowerBound | None:
     log_beta = log_deficient(N, d0, gates, singles, rho == 0, left_out, math.log(delta) - _ENOUGH)
-    typical = 1 - left_out - math.exp(min(0.0, log_beta - math.log(delta))) - 1e-12
+    typical = 1 - left_out - math.exp(min(0.0, log_beta - math.log(delta))) - _ROUNDING
     if typical <= 0:
         return None
     # For m >= 1 Cauchy–Schwarz over the cells of the gates costs a square.
     log_volume = (2 if gates else 1) * math.log(typical) - gates * log_cells(N, d0)
-    return LowerBound(log_volume - 1e-12 * (1 - log_volume), gates, singles, left_out, log_beta)
+    return LowerBound(log_volume - _ROUNDING * (1 - log_volume), gates, singles, left_out, log_beta)
 
 
 @lru_cache(maxsize=1024)
@@ -179,7 +182,7 @@ def log_deficient(N: int, d0: int, gates: int, singles: int, relu: bool, left_ou
         return -math.inf
     top = max(logs)
     # What is added up has errors below 1e-12 of its largest parts, log-gammas at most of d0 (d1 + N), raised to t <= N.
-    rounding = 1e-12 * N * (d0 * (gates + singles + N))
+    rounding = _ROUNDING * N * (d0 * (gates + singles + N))
     return top + math.log(math.fsum(math.exp(log - top) for log in logs)) + rounding
 
 
@@ -217,8 +220,8 @@ def _log_determined(rows: int, d0: int, log_share: float) -> float:
         return 0.0
     # The squared sine has the beta law with parameters (d0 − rows + 1)/2 and (rows − 1)/2.
     chance = math.exp(log_share) / rows
-    squared_sine = float(betaincinv((d0 - rows + 1) / 2, (rows - 1) / 2, chance)) * (1 - 1e-9)
-    return math.log(0.5 + math.acos(math.sqrt(max(0.0, squared_sine))) / math.pi) + 1e-12
+    squared_sine = float(betaincinv((d0 - rows + 1) / 2, (rows - 1) / 2, chance)) * (1 - _QUANTILE_ROUNDING)
+    return math.log(0.5 + math.acos(math.sqrt(max(0.0, squared_sine))) / math.pi) + _ROUNDING
 
 
 def _low_rank(rows: int, size: int, rank: int, d0: int) -> float:

@@ -44,7 +44,7 @@ def _content(neurons: Sequence[FloatArray], X: FloatArray, y: FloatArray) -> int
     errors = int(((y - found.residual > 0.5) != (y > 0.5)).sum())
     if errors >= errors_above(_EPSILON, y.size):
         return _SUBOPTIMAL
-    return _OTHER if np.abs(found.residual).max() > 1e-9 else _GLOBAL
+    return _OTHER if np.abs(found.residual).any() else _GLOBAL
 
 
 def _used(categories: Sequence[int]) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ rho = sp.Symbol("rho", real=True)
 delta = sp.Symbol("delta", positive=True)
 share = sp.Symbol("lambda", nonnegative=True)
 gamma = sp.Symbol("gamma_epsilon", positive=True)
+# A p-value below which data are called not Gaussian: what is said of one set in a million that are.
+NOT_GAUSSIAN = 1e-6
 
 SAMPLES = Variable(N, "number of training samples", sp.S.Naturals)
 INPUTS = Variable(d0, "input dimension", sp.S.Naturals)
@@ -61,7 +63,7 @@ def _gaussian(data: Dataset) -> tuple[bool | None, str]:
     values = ((data.X - data.X.mean(axis=1, keepdims=True)) / spread[:, None]).ravel()
     result = stats.kstest(values, "norm")
     # Standardising with estimated moments makes the test conservative, never too ready to reject.
-    if result.pvalue < 1e-6:
+    if result.pvalue < NOT_GAUSSIAN:
         return False, f"the entries are not Gaussian: Kolmogorov–Smirnov distance {result.statistic:.2f}"
     return None, f"no departure from Gaussian entries was found (p = {result.pvalue:.2g})"
 

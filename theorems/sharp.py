@@ -24,6 +24,9 @@ from verify.expressions import BoundFunction
 Floats = NDArray[np.float64]
 
 SLACK = 1e-13
+# Relative error of the trapezoidal sum of `H_n`, and of what is cut off, is 6e-11 at most.
+_STEP_ERROR = 1e-10
+_INACTIVE_ROUNDING = 1e-12  # of each of n factors, and of a thousand operations beside them
 # Where the tail of the top singular value is bounded, in logs of the level at which the spectrum is cut: one choice of
 # exponents serves a coarse cell, `H_n` is computed on the nodes, and both are interpolated between them.
 COARSE = np.concatenate([0.08 * np.arange(25), 2 + 0.2 * np.arange(5)])
@@ -118,7 +121,7 @@ def log_tilted(n: float) -> tuple[Floats, Floats]:
         heights = log_ndtr(np.sqrt(squares[chosen])[:, None] * points)
         below, above = (log_total(power * heights - points**2 / 2) for power in (math.floor(n), math.ceil(n)))
         logs[chosen] = below + (n - math.floor(n)) * (above - below) + math.log(step) - math.log(2 * math.pi) / 2
-    logs += 1e-10 + SLACK * (n + 100)
+    logs += _STEP_ERROR + SLACK * (n + 100)
     # In the first cell β is unbounded: the value at its end serves all of it, as H_n increases.
     inverse = 1 / squares[1:]
     convex = logs[1:] - np.log(inverse) / 2
@@ -493,7 +496,7 @@ def log_inactive(t: int, n: int, d0: int, d1: int) -> float:
     costs = _log_choices(n, t, sizes)
     best = min(cost + log_positive(d1, s, d0) for s, cost in zip(sizes.tolist(), costs.tolist(), strict=True))
     if t == 1:
-        best = min(best, math.log(_some_inactive(n, d0, d1)) + 1e-9 + 1e-12 * n)
+        best = min(best, math.log(_some_inactive(n, d0, d1)) + _INACTIVE_ROUNDING * (1000 + n))
     return float(min(0.0, best))
 
 

@@ -32,6 +32,14 @@ from verify.expressions import Minimum
 _EXACT_BITS = 1024
 # Binomials up to this size are computed as integers; larger ones by Stirling's series.
 _BINOMIAL_BITS = 8192
+SIX_DIGITS = 1e-6
+"""Relative error of a sum by cancellation from which it is taken again with more digits, or refused."""
+NEAR_INTEGER = 1e-9
+"""An argument of floor or ceiling this near to an integer, relatively, is decided exactly or refused."""
+LEAST_DIRECT = 1e-280
+"""Below this the incomplete beta function is taken as a log, from its continued fraction."""
+LEAST_PLAIN = 1e-300
+"""Between this and its inverse a float has all of its digits."""
 _EPSILON = sys.float_info.epsilon
 _DIGITS = 30
 
@@ -183,7 +191,7 @@ def _given(symbol: sp.Symbol, number: Any) -> sp.Expr:
 
 def _decimal(number: sp.Float) -> sp.Expr:
     """A SymPy float as the decimal it prints as."""
-    in_range = number._prec <= 53 and 1e-300 < abs(number) < 1e300
+    in_range = number._prec <= 53 and LEAST_PLAIN < abs(number) < 1 / LEAST_PLAIN
     return sp.Rational(repr(float(number)) if in_range else str(number))
 
 
@@ -391,7 +399,7 @@ def _(expr: sp.Rational, _scope: _Scope) -> _Number:
 def _(expr: sp.Float, _scope: _Scope) -> _Number:
     if expr == 0:
         return 0
-    if 1e-300 < abs(expr) < 1e300:
+    if LEAST_PLAIN < abs(expr) < 1 / LEAST_PLAIN:
         exact = _decimal(expr)
         return _small(Fraction(int(exact.p), int(exact.q)))
     return _power_of_e(float(sp.log(abs(expr))), 1 if expr > 0 else -1)
@@ -414,7 +422,7 @@ def _(expr: sp.Expr, _scope: _Scope) -> _Number:
 @_number.register(sp.Add)
 def _(expr: sp.Add, scope: _Scope) -> _Number:
     total, error = _sum([scope.number(arg) for arg in expr.args])
-    return total if error < 1e-6 else _high_precision(expr, scope)
+    return total if error < SIX_DIGITS else _high_precision(expr, scope)
 
 
 @_number.register(sp.Mul)
@@ -479,7 +487,7 @@ def _(expr: sp.Expr, scope: _Scope) -> _Number:
     if argument.log > math.log(2.0**64):
         return argument  # rounding is far below the accuracy
     number = _float(argument)
-    if abs(number - round(number)) > 1e-9 * max(1.0, abs(number)):
+    if abs(number - round(number)) > NEAR_INTEGER * max(1.0, abs(number)):
         return rounded(number)
     exact = scope.substituted(expr)
     if not isinstance(exact, sp.Integer):
@@ -498,7 +506,7 @@ def _(expr: sp.Piecewise, scope: _Scope) -> _Number:
 @_number.register(sp.Sum)
 def _(expr: sp.Sum, scope: _Scope) -> _Number:
     total, error = _sum([inner.number(expr.function) for inner in _iterated(expr.limits, scope)])
-    if error >= 1e-6:
+    if error >= SIX_DIGITS:
         raise ArithmeticError(f"the terms of {expr} cancel to fewer than six digits; write it without cancellation")
     return total
 
@@ -577,7 +585,7 @@ def _(expr: sp.Expr, scope: _Scope) -> _Number:
         raise ValueError(f"{expr}: expected a, b > 0 and limits in [0, 1] at the point")
     shape = _float(a), _float(b)
     total, error = _sum([_incomplete_beta(*shape, upper), _negated(_incomplete_beta(*shape, lower))])
-    if error >= 1e-6:
+    if error >= SIX_DIGITS:
         return _high_precision(expr, scope)
     return total if isinstance(expr, sp.betainc_regularized) else _product([total, _Signed(1, _log_beta(*shape))])
 
@@ -702,7 +710,7 @@ def _incomplete_beta(a: float, b: float, x: _Number) -> _Number:
     number = float(special.betainc(a, b, _float(x)))
     if number > 0.5:
         return _power_of_e(math.log1p(-float(special.betainc(b, a, _float(complement)))))
-    if number > 1e-280:
+    if number > LEAST_DIRECT:
         return _from_float(number)
     prefactor = a * _signed(x).log + b * _signed(complement).log - math.log(a) - _log_beta(a, b)
     return _power_of_e(prefactor + math.log(_beta_fraction(a, b, _float(x))))
@@ -710,7 +718,7 @@ def _incomplete_beta(a: float, b: float, x: _Number) -> _Number:
 
 def _beta_fraction(a: float, b: float, x: float) -> float:
     """Continued fraction of the incomplete beta function, `x < a/(a + b)` (DLMF 8.17.22, Lentz's method)."""
-    tiny = 1e-300
+    tiny = LEAST_PLAIN  # Lentz: in place of a denominator of zero
     ratio = 1 / (1 - (a + b) * x / (a + 1) or tiny)
     numerator, total = 1.0, ratio
     for m in range(1, 100_000):

@@ -216,12 +216,15 @@ def _reach(log_bound: float, measured: Interval | None, upper: bool) -> Reach:
     return next((reach for most, reach in _WITHIN if far >= most * near), Reach.BELOW)
 
 
+_WHOLE = 1e-9  # a quotient of sizes this little above an integer is one that rounding moved
+
+
 def widths(size: int, row: float, aspect: float, axis: Axis) -> tuple[int, int]:
     """`d0` and `d1` with `d1 / d0` near `aspect`, and with `d0 d1 >= row · size` or `d0` near `row · size`."""
     if axis == "d0 / N":
         return max(1, round(row * size)), max(1, round(aspect * row * size))
     d0 = max(1, round(math.sqrt(row * size / aspect)))
-    return d0, max(1, math.ceil(row * size / d0 - 1e-9))
+    return d0, max(1, math.ceil(row * size / d0 - _WHOLE))
 
 
 def vacuity_map(

@@ -40,6 +40,7 @@ CLAIM = Claim(
     sp.Symbol(r"\operatorname{cap}(s)"), Relation.AT_LEAST, s ** (d0 - 1) / ((d0 - 1) * sp.beta(_shape, _half))
 )
 VOLUME = Claim(sp.Symbol(r"\operatorname{cap}(s)"), Relation.EQUAL, sp.betainc_regularized(_shape, _half, 0, s**2) / 2)
+_TEN_DIGITS = 1e-10  # relative radius above which a ball is refused
 _DIRECTIONS = 20_000
 
 
@@ -66,7 +67,7 @@ def log_angle_share(inputs: int, sine: float, *, from_plane: bool = False) -> fl
             share = acb.integral(lambda u, _: u.cos() ** power, 0, acb(end)).real / quarter
         else:
             share = acb.integral(lambda u, _: (u.sin() / sine) ** power, 0, acb(end)).real / (2 * quarter)
-        if not float(share.rad()) < 1e-10 * float(share.mid()):
+        if not float(share.rad()) < _TEN_DIGITS * float(share.mid()):
             raise ArithmeticError(f"got {share} for {inputs} inputs and sine {sine}; expected ten digits")
         return math.log(float(share.mid())) + (0.0 if from_plane else power * math.log(sine))
     finally:

@@ -36,6 +36,8 @@ BOXES = 200
 BATCH = 2**12
 # Absolute, on natural logs of up to 1e4 that are correct to some 1e-15 of their size.
 ROUNDING = 1e-9
+# Volumes of the same cells, and rates from them, relatively: they are right to some 1e-15.
+_SAME = 1e-12
 # A tally holds finite numbers; the log of zero is written as this.
 _LOG_ZERO = -1e9
 
@@ -170,8 +172,8 @@ def _row(X: FloatArray, y: FloatArray, slope: float, threshold: float) -> list[l
     support = sets.support >= regions.errors_above(threshold, sets.samples)
     support[0] = False
     most = _largest(totals, bad)
-    attained = np.flatnonzero(bad & (totals >= most * (1 - 1e-12)))
-    second = _largest(totals, bad & (totals < most * (1 - 1e-12)))
+    attained = np.flatnonzero(bad & (totals >= most * (1 - _SAME)))
+    second = _largest(totals, bad & (totals < most * (1 - _SAME)))
     lattice = RegionLattice(X.astype(np.int64), y, slope, threshold)
     rate = lattice.rate()
     kappas = [-_log(value) for value in (most, second, _largest(totals, support))]
@@ -251,7 +253,7 @@ def _same_rate(which: int = 0, extra: int = 0) -> Callable[[Tally, Point], Count
 
     def test(row: list[list[float]]) -> _Answer:
         *_, ties, rate, multiplicity = row[0]
-        return abs(rate - row[0][which]) > 1e-12 * max(1.0, rate) or multiplicity != ties + extra, False
+        return abs(rate - row[0][which]) > _SAME * max(1.0, rate) or multiplicity != ties + extra, False
 
     return _read(test)
 

@@ -61,6 +61,8 @@ EFFECTIVE = Assumption("rows-in-effect", "s lies between 1 and the rank.", condi
 _INSTANCES = 20
 _ROUNDING = 1e-9
 _PRODUCTS = 20_000
+_TEN_DIGITS = 1e-10  # relative radius above which a ball is refused
+_CUT_OFF = 1e-32  # more than what the integrand holds beyond `_FAR`
 _FAR = 12  # a normal variable is beyond it with a probability of 4e-33
 
 
@@ -120,8 +122,8 @@ def log_common_orthant(rows: int, cosine: float) -> float:
             return (-u * u / 2).exp() / (2 * arb.pi()).sqrt() * above**rows
 
         inside = acb.integral(density, -_FAR, _FAR).real
-        value = inside + arb(0, 1e-32)
-        if not float(value.rad()) < 1e-10 * float(value.mid()):
+        value = inside + arb(0, _CUT_OFF)
+        if not float(value.rad()) < _TEN_DIGITS * float(value.mid()):
             raise ArithmeticError(f"got {value} for {rows} rows with cosine {cosine}; expected ten digits")
         return math.log(float(value.mid()))
     finally:

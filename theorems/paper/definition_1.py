@@ -120,13 +120,13 @@ def read(tally: Tally, point: Point) -> Estimate:
 def _overcount() -> tuple[bool | None, str]:
     samples, sizes = 100, (10, 50, 100)
     cover = [2 * sum(math.comb(samples - 1, j) for j in range(inputs)) for inputs in sizes]
-    few, half, full = (math.log10(2**samples) - math.log10(count) for count in cover)
+    few, half = (math.log10(2**samples) - math.log10(count) for count in cover[:2])
     sentence = (
         f"For N = {samples} inputs in general position and d0 = {sizes[0]}, one neuron has {cover[0]:.1e} cells, where "
         f"2^N = {2**samples:.1e} are allowed for: a factor of 10^{few:.1f} for each neuron. At d0 = N/2 the factor is "
         f"{10**half:.3g}, and for d0 ≥ N every pattern occurs."
     )
-    return few > half > 0 and abs(full) < 1e-9, sentence
+    return few > half > 0 and cover[-1] == 2**samples, sentence
 
 
 GENERAL = Sampler("definition-1-cells", _general)

@@ -25,6 +25,7 @@ SURELY_INSIDE = 1e-12
 LEVEL = 0.01
 """Probability that the interval of an estimated volume misses, all cells together."""
 
+_LEAST_NORM = 2.0**-500  # below, squares of lengths lose digits; no bound is given then
 _ROUNDING = 1e-9  # relative, of the logs: far above that of the special functions and of the sum
 
 
@@ -32,7 +33,7 @@ def log_cell_bound(data: Data) -> float:
     """Log of an upper bound on the volume of every cell, `−ln 2 · ‖X‖_F²/‖X‖_op²` for samples of length 1 (F9b)."""
     N, d0 = data.X.shape
     norms = np.sqrt(np.einsum("ij,ij->i", data.X, data.X))
-    if min(N, d0) > 4000 or not (norms > 2.0**-500).all():
+    if min(N, d0) > 4000 or not (norms > _LEAST_NORM).all():
         return -math.log(2)
     if d0 >= N:
         gram, error = gram_of_rows(data.X / norms[:, None])
@@ -102,6 +103,6 @@ def _estimated(data: Data, W: FloatArray, found: Activations, kept: BoolArray, s
         exact &= cell.evidence is Evidence.EXACT
     evidence = Evidence.EXACT if exact else Evidence.STATISTICAL
     note = "region: closed forms, up to rounding" if exact else ""
-    rounding = float(kept.sum()) * 1e-9 if exact else 0.0
+    rounding = float(kept.sum()) * _ROUNDING if exact else 0.0
     low, middle, high = ends.tolist()
     return Volume(low, middle, high, evidence, rounding=rounding, note=note)

@@ -30,6 +30,7 @@ Words = npt.NDArray[np.int32]
 Places = npt.NDArray[np.intp]
 
 TILE = 4
+_LEAST_SQUARE = 1e-200  # squares of lengths in this range lose nothing; others are scaled first
 _LARGEST_DIAGONAL = 1.01
 
 
@@ -514,7 +515,7 @@ def _inverse_lengths(X: Floats, item: int, found: Floats) -> None:
         for n in range(samples):
             found[n] += X[item, k, n] * X[item, k, n]
     for n in range(samples):
-        if 1e-200 < found[n] < 1e200:
+        if _LEAST_SQUARE < found[n] < 1 / _LEAST_SQUARE:
             found[n] = 1.0 / np.sqrt(found[n])
             continue
         largest = 0.0

@@ -28,6 +28,9 @@ LEAST_DAMPING = 1e-11
 ROUNDING = 1e-14
 """Losses closer than this fraction are equal; the smaller gradient then decides."""
 
+LEAST_SHIFT = 1e-300
+"""Keeps a system of zeros solvable; next to any other it is lost in rounding."""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -63,7 +66,7 @@ def train(W: Array, z: Array, X: Array, y: Array, slope: float, *, steps: int = 
     damping = FIRST_DAMPING * xp.ones(batch, dtype=W.dtype)
     for _ in range(steps):
         matrix = xp.matmul(xp.matrix_transpose(J), J)
-        shift = (damping * size + 1e-300)[:, None, None] * xp.eye(J.shape[2], dtype=W.dtype)
+        shift = (damping * size + LEAST_SHIFT)[:, None, None] * xp.eye(J.shape[2], dtype=W.dtype)
         pull = xp.matmul(xp.matrix_transpose(J), e[:, :, None])
         move = xp.linalg.solve(matrix + shift, pull)[:, :, 0]
         nextW = W + xp.reshape(move[:, : width * features], W.shape)

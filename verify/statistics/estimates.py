@@ -30,6 +30,14 @@ from verify.verdicts import Evidence, Leaning, Outcome, Verdict
 # An equality is supported by sampling once its interval is this narrow (half width, natural log).
 EQUALITY_RESOLUTION = 0.25
 
+# Two exact logs are equal to nine digits or they are not: those of closed forms and of bounds are right to eleven at
+# least.
+EXACT_AGREEMENT = 1e-9
+# A quantile of a volume is sought down to here, to a factor of `_QUANTILE_STEP`; what is between goes to the cautious
+# side.
+_LEAST_QUANTILE = 1e-12
+_QUANTILE_STEP = 1.001
+
 
 @runtime_checkable
 class Estimate(Protocol):
@@ -195,12 +203,12 @@ class NestedQuantile:
 
 def _bisect(holds: Callable[[float], bool], rounding_up: bool = False) -> float:
     """Where a test that holds for small thresholds stops to hold, on a log scale; on the cautious side."""
-    low, high = 1e-12, 1.0
+    low, high = _LEAST_QUANTILE, 1.0
     if not holds(low):
         return low if rounding_up else 0.0
-    if holds(high * (1 - 1e-12)):
+    if holds(high * (1 - _LEAST_QUANTILE)):
         return 1.0
-    while high / low > 1.001:
+    while high / low > _QUANTILE_STEP:
         middle = math.sqrt(low * high)
         low, high = (middle, high) if holds(middle) else (low, middle)
     return high if rounding_up else low
@@ -400,7 +408,7 @@ def judge_within(estimate: Estimate, interval: Interval, relation: Relation, log
     if isinstance(estimate, Proportion) and is_universal(estimate, relation, log_bound):
         return _judge_universal(Counterexamples(estimate.hits, estimate.trials, estimate.doubtful), interval)
     exact = isinstance(estimate, Exact)
-    slack = 1e-9 * max(1.0, abs(log_bound)) if exact and math.isfinite(log_bound) else 0.0
+    slack = EXACT_AGREEMENT * max(1.0, abs(log_bound)) if exact and math.isfinite(log_bound) else 0.0
     supported, refuted = _compare(interval, relation, log_bound, slack)
     # A ratio, unlike a probability, can exceed a bound above one; then the bound is wrong, not vacuous.
     if relation.is_upper and log_bound >= 0 and not exact and not refuted:

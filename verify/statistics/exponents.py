@@ -14,6 +14,10 @@ from dataclasses import dataclass
 
 from verify.statistics.intervals import Interval
 
+# An interval of no width, from an exact volume, would take all the weight. Weights change a slope, and not its
+# validity.
+_LEAST_WIDTH = 1e-3
+
 
 @dataclass(frozen=True)
 class Exponent:
@@ -60,8 +64,7 @@ def exponent(quantities: Sequence[Interval], log_bounds: Sequence[float]) -> Exp
     least = [math.log(-seen.upper) for _, seen in pairs]
     middle = [math.log(-seen.estimate) for _, seen in pairs]
     most = [math.log(-seen.lower) for _, seen in pairs]
-    # An interval of no width, from an exact volume, would take all the weight.
-    widths = [max(high - low, 1e-3) for low, high in zip(least, most, strict=True)]
+    widths = [max(high - low, _LEAST_WIDTH) for low, high in zip(least, most, strict=True)]
     weights = [1 / width**2 for width in widths]
     centre = math.fsum(w * a for w, a in zip(weights, x, strict=True)) / math.fsum(weights)
     spread = math.fsum(w * (a - centre) ** 2 for w, a in zip(weights, x, strict=True))

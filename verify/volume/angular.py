@@ -46,6 +46,9 @@ MEMORY = 4 * 2**30
 COMMON = 25
 """Regions of the pilot that must show an event for `auto` to count it by plain sampling."""
 
+SEEN_BY_SAMPLING = 1e-3
+"""Volumes of which a plain sample of the default size tells something; it only says where another look is worth it."""
+
 
 def volumes(
     X: npt.ArrayLike,
@@ -273,7 +276,7 @@ def _exact(problem: Problem, budget: int, seed: int, level: float, workers: int)
 
 def _is_wide(volume: Volume) -> bool:
     """Whether plain sampling could tell more: less than a digit is known of a volume that is not small."""
-    return volume.digits < 1 and volume.upper > 1e-3
+    return volume.digits < 1 and volume.upper > SEEN_BY_SAMPLING
 
 
 def _narrowed(proved: Volume, sampled: Volume) -> Volume:

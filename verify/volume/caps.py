@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv, betaln
 
+_LEAST = 1e-290  # where the incomplete beta function loses digits to underflow, its leading term bounds it from below
+
 
 def log_cap(sine: NDArray[np.float64] | float, d0: int) -> NDArray[np.float64]:
     """Natural log of the probability that a uniform direction lies within angle `arcsin(sine)` of a given one.
@@ -30,7 +32,7 @@ def log_cap(sine: NDArray[np.float64] | float, d0: int) -> NDArray[np.float64]:
     a = (d0 - 1) / 2
     low = (d0 - 1) * np.log(s) - math.log(d0 - 1) - betaln(a, 0.5)
     value = betainc(a, 0.5, s**2) / 2
-    return np.where(value > 1e-290, np.log(np.maximum(value, 1e-300)), low)
+    return np.where(value > _LEAST, np.log(np.maximum(value, _LEAST)), low)
 
 
 def smallest_margin(delta: float, pairs: int, d0: int) -> float:

@@ -49,6 +49,12 @@ MEMORY = 0.5
 """Correlation of the log weight before and after the moves at one temperature, above which the pilot adds a sweep.
 Towards β = 0 the moves out of corners are slow, and most of the noise arises there: more sweeps pay only there."""
 
+_NEARLY_PARALLEL = 1e-9  # of cosines: pairs whose distance is then measured without cancellation
+_TAIL = 1e-280  # probabilities below this are inverted as logs: the same value, by another formula
+_DEPENDENT = 1e-13  # a row this near to the span of others is left to annealing, which needs no factor
+_CENTRED = 1e-3  # Newton decrement at which the start of annealing is near enough; any start is unbiased
+_LEAST_SLACK = 1e-15  # rounding must not put a particle outside its cell
+_INSIDE = 1 - 1e-9  # nor a move that ends on a hyperplane: it shortens chords by a relative 1e-9
 _MOST_SWEEPS = 10
 _PARTICLES = 64  # per replicate, at effort 1
 _TILTED_DRAWS = 1024  # per replicate, at effort 1
@@ -193,7 +199,7 @@ def _oriented(X: npt.ArrayLike, signs: npt.ArrayLike | None, w: npt.ArrayLike | 
             raise ValueError(f"w lies on the hyperplane of sample {int(np.abs(pattern).argmin())}; move it off")
     if d0 > 1:
         cosines = np.abs(data.T @ data)
-        for n, m in np.argwhere(np.triu(cosines > 1 - 1e-9, 1)):
+        for n, m in np.argwhere(np.triu(cosines > 1 - _NEARLY_PARALLEL, 1)):
             gaps = np.linalg.norm(data[:, n] - data[:, m]), np.linalg.norm(data[:, n] + data[:, m])
             if min(gaps) < PARALLEL_TOLERANCE:
                 raise ValueError(f"samples {n} and {m} are parallel: repeated; drop one of them")
@@ -291,7 +297,7 @@ def _truncated_normal(lower: FloatArray, upper: FloatArray, uniform: FloatArray)
     low, high = np.where(flip, -upper, lower), np.where(flip, -lower, upper)
     below, above = ndtr(low), ndtr(high)
     value = ndtri(below + uniform * (above - below))
-    far = above < 1e-280
+    far = above < _TAIL
     if far.any():
         top = log_ndtr(high[far])
         ratio = np.exp(log_ndtr(low[far]) - top)
@@ -357,7 +363,7 @@ def _ordered_cholesky(rows: FloatArray) -> FloatArray | None:
     mean = np.zeros(n)
     for j in range(n):
         sizes = np.linalg.norm(left[j:], axis=1)
-        if sizes.min() < 1e-13:
+        if sizes.min() < _DEPENDENT:
             return None
         k = j + int(np.argmin(mean[j:] / sizes))
         for array in (left, L, mean):
@@ -424,7 +430,7 @@ def _inside(rows: FloatArray, centre: FloatArray) -> tuple[FloatArray, FloatArra
         factor = np.linalg.qr(np.vstack([scaled, np.eye(d) / math.sqrt(weight)]))[1]
         half = solve_triangular(factor, scaled.sum(axis=0) - w / weight, trans="T")
         decrement = float(np.linalg.norm(half))
-        if decrement < 1e-3:
+        if decrement < _CENTRED:
             break
         w = w + solve_triangular(factor, half) / (1 + decrement if decrement > 0.25 else 1)
     return w, solve_triangular(factor, np.eye(d))
@@ -530,7 +536,7 @@ def _sweep(
     for begin in range(0, x.shape[1], max(64, _BLOCK_ENTRIES // len(rows))):
         part = slice(begin, begin + max(64, _BLOCK_ENTRIES // len(rows)))
         here = np.ascontiguousarray(x[:, part])
-        slack = np.maximum(1 + rows @ here, 1e-15)
+        slack = np.maximum(1 + rows @ here, _LEAST_SLACK)
         gradient = bent.T @ here + (directions.T @ linear)[:, None]
         ratio = np.empty_like(slack)
         for j in range(directions.shape[1]):
@@ -543,7 +549,7 @@ def _sweep(
             mean = -gradient[j] * deviation**2
             move = _truncated_normal((back - mean) / deviation, (ahead - mean) / deviation, rng.random(mean.size))
             # Rounding must not carry a particle onto a hyperplane or through it.
-            move = np.clip(mean + deviation * move, back * (1 - 1e-9), ahead * (1 - 1e-9))
+            move = np.clip(mean + deviation * move, back * _INSIDE, ahead * _INSIDE)
             here += directions[:, j, None] * move
             gradient += curvature[:, j, None] * move
             dger(1.0, move, slopes[:, j], a=slack.T, overwrite_a=1)

@@ -79,6 +79,9 @@ _TRIM = 110.0
 _SLACK = 1e-12
 """Relative, for sums of a few hundred floats and their logs; far below the width of any interval of an estimate."""
 
+_ULP = 2.0**-53
+"""Relative rounding of one operation."""
+
 _LOWER, _ESTIMATE, _UPPER = range(3)
 
 
@@ -332,7 +335,7 @@ class RegionLattice:
         most = float(np.minimum(inside @ share.upper, 1 - (1 - inside) @ share.lower).max()) * (1 + _SLACK)
         totals = inside @ share.estimate
         best = float(np.clip(totals.max(), least, most))
-        ties = np.flatnonzero(totals >= totals.max() * (1 - 1e-12))
+        ties = np.flatnonzero(totals >= totals.max() * (1 - _SLACK))
         members = _members(self.closed[bad[ties[0]]])
         kappa, lower, upper = (max(0.0, -math.log(value)) for value in (best, most, least))
         return Rate(
@@ -506,8 +509,8 @@ class RegionLattice:
     def _bounded(self, lower: float, estimate: float, upper: float, rounding: float = 0.0) -> Volume:
         """A volume between ends that rest on the intervals of the cells."""
         slack = _SLACK + rounding  # ends in floating point, moved outwards
-        lower, upper = lower - slack - 2e-16 * abs(lower) if lower > -math.inf else lower, upper + slack
-        upper = min(0.0, upper + 2e-16 * abs(upper) if upper > -math.inf else upper)
+        lower, upper = lower - slack - 2 * _ULP * abs(lower) if lower > -math.inf else lower, upper + slack
+        upper = min(0.0, upper + 2 * _ULP * abs(upper) if upper > -math.inf else upper)
         note = f"the volumes of {self._planned.estimated_cells} cells are estimated, all intervals at once"
         return Volume(
             lower, min(max(estimate, lower), upper), upper, Evidence.STATISTICAL, rounding,
@@ -573,7 +576,7 @@ class RegionLattice:
         An ulp a neuron for the cells' volumes, one a term for each convolution (at most as many as cells, of
         `d1 + 1` terms), and those of the logs of Poisson probabilities, of size `d1 log d1`.
         """
-        return 2.0**-52 * (64 + width * (1 + len(self.patterns) + 8 * math.log(width + 1)))
+        return 2 * _ULP * (64 + width * (1 + len(self.patterns) + 8 * math.log(width + 1)))
 
     def _examine(self, box: _Box, wanted: npt.NDArray[np.bool_]) -> tuple[bool | None, tuple[_Box, ...]]:
         """Whether all vectors of the box belong to the event, or none; otherwise two parts of it.

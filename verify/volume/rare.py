@@ -91,6 +91,8 @@ CLEARLY_NOT = 1e-2
 WHOLE = 1e-2
 MAPPED = 1e-12
 COORDINATE = 1e-5
+# Directions in which the inputs spread less than this, relatively, are left out; a hit is held to a prime afterwards.
+SPANNED = 1e-12
 _CHUNK = 2**17
 # From this size on LAPACK is called matrix by matrix: its factor and inverse of a symmetric one take a third of the
 # time of NumPy's for batches, which are ahead for small ones.
@@ -406,7 +408,7 @@ class _Task:
         """
         if whiten:
             _, sizes, right = np.linalg.svd(X, full_matrices=False)
-            X = right[sizes > 1e-12 * sizes[0]]
+            X = right[sizes > SPANNED * sizes[0]]
         if self.event != "first_order":
             lengths = np.linalg.norm(X, axis=-2, keepdims=True)
             X = X / np.where(lengths > 0, lengths, 1.0)

@@ -64,6 +64,10 @@ CELL_EFFORT = 8.0
 
 _CHUNK = 1 << 17
 _ROUNDING = 1e-9  # relative, of a closed form in floating point: no interval is narrower
+_CLOSED_FORM = 2.0**-50  # relative, of a ball's middle as a float
+_SUM_ROUNDING = 1e-14  # absolute, of a sum of volumes that is 1: outwards by more than their number of roundings
+_LEAST_UPPER = 1e-300  # an upper end is no zero, since every cell is there
+_LEAST_GUESS = 1e-6  # of the upper end: the estimate, which nothing is decided by, is no zero either
 
 
 @dataclass(frozen=True)
@@ -193,7 +197,7 @@ class Shares:
         for number, (part, members) in enumerate(zip(self._parts, self._members.T, strict=True)):
             if part.closed_form:
                 volumes = np.array([float(ball) for ball in part.balls(64)])
-                found = volumes * (1 - 2.0**-50), volumes, volumes * (1 + 2.0**-50)
+                found = volumes * (1 - _CLOSED_FORM), volumes, volumes * (1 + _CLOSED_FORM)
             else:
                 rng = np.random.default_rng([seed, number])
                 found = part.estimated(level / self.layout.estimated_cells, rng, effort)
@@ -288,8 +292,8 @@ class Component:
                 if max(low, ends[0]) <= min(high, ends[1]):
                     low, high = max(low, ends[0]), min(high, ends[1])
             # Nothing is zero: every cell of the arrangement is there.
-            high = max(high, 1e-300)
-            lower[both], middle[both], upper[both] = low, min(max(best, low, 1e-6 * high), high), high
+            high = max(high, _LEAST_UPPER)
+            lower[both], middle[both], upper[both] = low, min(max(best, low, _LEAST_GUESS * high), high), high
         lower, upper = _summing_to_one(lower, upper)
         return lower, middle / middle.sum(), upper
 
@@ -308,7 +312,7 @@ class Component:
 
 def _summing_to_one(lower: FloatArray, upper: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Ends that follow from each other because a cell, its antipode and all the others sum to 1."""
-    slack = 1e-14
+    slack = _SUM_ROUNDING
     above = (1 - (lower.sum() - 2 * lower)) / 2 + slack
     below = (1 - (upper.sum() - 2 * upper)) / 2 - slack
     return np.maximum(lower, below), np.minimum(upper, above)
