@@ -16,6 +16,10 @@ from verify.expressions import BoundFunction
 LOG2 = math.log(2)
 
 
+# Where an integrand is largest: it only says where to divide the integral.
+_LEAST_ANGLE, _PEAK = 1e-300, 1e-14
+
+
 class CellBound(BoundFunction):
     """`B(n; a, d)` of F9(c): bounds `E q(X)^n`, with `q` the largest cell volume of a Gaussian `X`, `d × a`."""
 
@@ -99,7 +103,7 @@ def _log_two_rows(t: int, d: int) -> float:
     def slope(angle: float) -> float:
         return (d - 2) / math.tan(angle) - t / (math.pi - angle)
 
-    peak = float(brentq(slope, min(1e-3, (d - 2) / t) / 10, math.pi / 2, xtol=1e-300, rtol=1e-14))
+    peak = float(brentq(slope, min(1e-3, (d - 2) / t) / 10, math.pi / 2, xtol=_LEAST_ANGLE, rtol=_PEAK))
     width = (t / (math.pi - peak) ** 2 + (d - 2) / math.sin(peak) ** 2) ** -0.5
     top = log_integrand(peak)
     ends = (-peak / width, (math.pi - peak) / width)

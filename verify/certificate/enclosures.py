@@ -32,6 +32,11 @@ factors below 2^100."""
 SMALLEST = 2.0**-1074
 """The smallest positive float."""
 
+NEAR_UNDERFLOW = 2.0**-1000
+"""Ends below this are moved to zero, or outwards by as much: scaling them back may lose their digits."""
+
+_FIVE_DIGITS = 5e-6  # relative half width below which an interval is shown as one number
+
 OUTWARDS = 1 + 2.0**-20
 """Bounds on errors are sums of positive terms, computed with a relative error far below this factor's."""
 
@@ -70,7 +75,7 @@ class Interval:
         if self.lower == self.upper:
             return f"{self.lower:.6g}"
         middle, half = (self.lower + self.upper) / 2, (self.upper - self.lower) / 2
-        return f"{middle:.5g}" if half < 5e-6 * abs(middle) else f"[{self.lower:.3g}, {self.upper:.3g}]"
+        return f"{middle:.5g}" if half < _FIVE_DIGITS * abs(middle) else f"[{self.lower:.3g}, {self.upper:.3g}]"
 
 
 @dataclass(frozen=True)
@@ -226,8 +231,8 @@ def unscaled(interval: Interval, exponent: int, divisor: int = 1) -> Interval:
     """`2^exponent / divisor` times an interval, rounded outwards to floats, the upper end to infinity if it must be."""
     low, high = (float(np.ldexp(end / divisor, exponent)) for end in (interval.lower, interval.upper))
     # A product that is no normal float may be rounded by as much as itself.
-    low = min(low, np.finfo(np.float64).max) / OUTWARDS if low > 2.0**-1000 else 0.0
-    return Interval(low, high * OUTWARDS + 2.0**-1000 * (interval.upper > 0))
+    low = min(low, np.finfo(np.float64).max) / OUTWARDS if low > NEAR_UNDERFLOW else 0.0
+    return Interval(low, high * OUTWARDS + NEAR_UNDERFLOW * (interval.upper > 0))
 
 
 def exact_pulls(W: FloatArray, z: FloatArray, data: Data, active: BoolArray) -> tuple[list[fmpq], fmpq_mat] | None:

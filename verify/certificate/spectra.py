@@ -15,6 +15,10 @@ _DENSE_EIGENVALUES = 600  # beyond, inverse or power iteration estimates them fa
 _ITERATIONS = 30
 
 
+# How far above an estimate a bound on the largest eigenvalue is tried; each is proved by a factorisation, or dropped.
+_TRIALS = (1 + 1e-6, 1.01, 1.1)
+
+
 def smallest_eigenvalue(matrix: FloatArray, error: float) -> float:
     """A lower bound on the smallest eigenvalue of all symmetric matrices within `error` of this; 0 if none is found.
 
@@ -34,7 +38,7 @@ def largest_eigenvalue(matrix: FloatArray, error: float) -> float:
     """An upper bound on the largest eigenvalue of every positive semidefinite matrix within `error` of this one."""
     trace = float(np.trace(matrix)) * OUTWARDS
     estimate = _largest_estimate(matrix)
-    for part in (1 + 1e-6, 1.01, 1.1):
+    for part in _TRIALS:
         bound = part * estimate
         if bound < trace and _factorises(-matrix, bound):
             return min(trace, bound + _slack(matrix, bound)) + error

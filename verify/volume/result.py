@@ -11,6 +11,9 @@ from verify.verdicts import Evidence
 EVENTS = ("rank", "support", "first_order", "suboptimal", "globalmin")
 """The five events, in the order of the report: the first three nested (finite-N note, F5)."""
 
+_ULP = 2.0**-52  # relative rounding of a log
+_FIFTEEN_DIGITS = 1e-15
+
 
 @dataclass(frozen=True)
 class Volume:
@@ -60,8 +63,8 @@ class Volume:
         """Correct decimal digits of the volume (not of its log) that the floats hold; at most 15."""
         if self.log_lower == self.log_upper == -math.inf:
             return 15
-        error = self.log_upper - self.log_lower + self.rounding + 2.0**-52 * abs(self.log_estimate)
-        return 0 if not error < 1 else 15 if error < 1e-15 else math.floor(-math.log10(error))
+        error = self.log_upper - self.log_lower + self.rounding + _ULP * abs(self.log_estimate)
+        return 0 if not error < 1 else 15 if error < _FIFTEEN_DIGITS else math.floor(-math.log10(error))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, for JSON: the three logs are None where the volume is zero."""
