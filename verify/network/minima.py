@@ -51,9 +51,10 @@ CERTIFICATE_CLEAR = 1e-8
 """Violation, as a fraction of the least-norm ‖u‖, by which a closed node misses feasibility."""
 
 CONDITION_CLEAR = 1e-5
-"""Least nonzero singular value, as a fraction of the largest, of equations and of the constraints that close a node.
-The least-norm u has then an error below 1e-10, well below `MARGIN_CLEAR` and `CERTIFICATE_CLEAR`; and weights that
-cancel to `CERTIFICATE_ZERO` are that near to weights that cancel."""
+"""Least nonzero singular value, as a fraction of the largest, of equations and of the constraints that close a node;
+and where there is a kernel least length of a sample, as a fraction of the largest. The residual and the least-norm u
+have then errors below 1e-10, well below `MARGIN_CLEAR` and `CERTIFICATE_CLEAR`; and weights that cancel to
+`CERTIFICATE_ZERO` are that near to weights that cancel."""
 
 WEIGHT_CLEAR = 1e-9
 """Weights above this fraction of their sum are held to be positive."""
@@ -254,7 +255,9 @@ class _Region:
         self.range, self.row_space = left[:, : self.rank], right[: self.rank]
         self.singular = singular[: self.rank]
         self.scale = float(np.abs(self.y).max())
-        # Back to the samples' own lengths: e ∈ ker G iff ‖x_n‖ e_n is a left null vector of the scaled rows.
+        # Back to the samples' own lengths: e ∈ ker G iff ‖x_n‖ e_n is a left null vector of the scaled rows. An error
+        # of that grows by the ratio of the lengths.
+        clear = clear and (self.rank == len(norms) or bool(norms.min() > CONDITION_CLEAR * norms.max()))
         kernel = np.linalg.qr(left[:, self.rank :] / norms[:, None])[0]
         e = kernel @ (kernel.T @ self.y)
         zero = TARGET_ZERO * self.scale
