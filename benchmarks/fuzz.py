@@ -197,7 +197,7 @@ def outcome_of(kind: str, place: Place, seed: int, number: int) -> str:
 TEXTS = (
     "", " ", "-", "--", "0", "-1", "1", "2", "3", "1.5", "nan", "inf", "-inf", "1e400", "1e-400", "1e308", "9" * 30, "9" * 5000,
     "0x10", "१२", "1_000", "True", "None", "../../etc/passwd", "/", "/dev/null", "/dev/zero", ".", "~", "a" * 300, "*", "[", "[!]",
-    "?", "coin", "theorem-6", "f19", "\x1b[31m", "\u202e", "\ud800", "'; DROP TABLE chunks; --", "$(touch x)", "{{7*7}}",
+    "?", "coin", "theorem-6", "f19", "\x1b[31m", "\u202e", "\udcff", "'; DROP TABLE chunks; --", "$(touch x)", "{{7*7}}",
     "__import__('os').system('true')", "exp(10**10)", "x=1", "epsilon=nan", "epsilon=0.2", "epsilon=10**9", "=", "rho=1",
     "1/3", "3/1", "2x", "0.25x", "1x,1s", "1s", "1h,", "0s", "99999999999x", "dask://", "dask://x:1:2", "threads:4", "numpy",
     "cupy", "auto", "exact", "sample", "rare", "constant-feature", "refuse", "quick", "results.json", "data.npz", "\n", "a\nb",
@@ -210,7 +210,7 @@ OPTIONS = {
     "merge": (),
     "list": ("--json", "--path"),
     "show": ("--path",),
-    "volumes": ("--width", "--slope", "--epsilon", "--method", "--seed", "--budget", "--level", "--json"),
+    "volumes": ("--width", "--slope", "--epsilon", "--seed", "--level", "--json"),
     "map": ("--size", "--row", "--aspect", "--set", "--no-first", "--json"),
     "certify": ("--slope", "--tolerance", "--epsilon", "--threshold", "--bias", "--seed", "--json"),
     "experiment": ("--profile", "--seed", "--backend", "--data-dir", "--out", "--json"),
@@ -219,6 +219,8 @@ OPTIONS = {
     "new": ("--path",),
     "check-module": ("--budget", "--seed", "--json"),
 }  # fmt: skip
+KEPT = ("--workers", "--path", "--size", "--row", "--method", "--budget", "run", "map")
+"""Words that keep small what is computed by right; with what follows them, they are left alone."""
 FLAGS = ("--resume", "--fixed", "--quiet", "--json", "--no-first", "--allow-missing")
 
 
@@ -231,7 +233,7 @@ def command_line(rng: random.Random, place: Place, folder: Path) -> str:
         "merge": ["merge", "out", run_folder],
         "list": ["list"],
         "show": ["show", "coin", "--path", str(ours / "modules")],
-        "volumes": ["volumes", data, "--width", "2", "--workers", "1"],
+        "volumes": ["volumes", data, "--width", "2", "--workers", "1", "--method", "sample", "--budget", "100"],
         "map": ["map", "f19", "--no-first", "--workers", "1", "--size", "10", "--row", "1"],
         "certify": ["certify", weights, data],
         "experiment": ["experiment", "coin"],
@@ -245,15 +247,14 @@ def command_line(rng: random.Random, place: Place, folder: Path) -> str:
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         change = rng.random()
         at = rng.randrange(1, len(words) + 1)
-        # Words that keep small what is computed by right are left alone.
         if change < 0.6 and OPTIONS[command]:
             option = rng.choice(OPTIONS[command])
             words += [option] if option in FLAGS else [option, rng.choice(TEXTS)]
-        elif change < 0.8 and at < len(words) and words[at - 1] not in ("--workers", "--path", "--size", "--row"):
+        elif change < 0.8 and at < len(words) and words[at - 1] not in KEPT:
             words[at] = rng.choice(TEXTS)
         elif change < 0.9:
             words.insert(at, rng.choice((*TEXTS, "--nonsense", "-x")))
-        elif 2 < len(words) > at and words[at] not in ("--workers", "--path", "--size", "--row", "coin", "f19", "1"):
+        elif 2 < len(words) > at and words[at] not in KEPT and words[at - 1] not in KEPT:
             del words[at]
     return of_command(words)
 
@@ -398,7 +399,7 @@ def archive_file(rng: random.Random, place: Place, folder: Path) -> str:
     if which == 1:
         call = rng.choice((["certify", str(file), data], ["certify", weights, str(file)]))
         return of_command(call) if whole else of_reader(lambda: read_weights(file))
-    return of_command(["volumes", str(file), "--width", "2", "--workers", "1", "--budget", "100"])
+    return of_command(["volumes", str(file), "--width", "2", "--workers", "1", "--method", "sample", "--budget", "100"])
 
 
 # --- Ledgers ------------------------------------------------------------------------------------------------
@@ -621,7 +622,7 @@ def _main() -> None:
             print(outcome_of(kind, place, asked.seed, int(number)))
             return
         # What is compiled or imported on first use is no input's.
-        of_command(["volumes", str(place.folder / "data.npz"), "--width", "2", "--workers", "1"])
+        of_command(["volumes", str(place.folder / "data.npz"), "--width", "2", "--workers", "1", "--method", "sample"])
         of_command(["certify", str(place.folder / "weights.npz"), str(place.folder / "data.npz")])
         _limit_memory()
         begun, rows, found = time.monotonic(), [], []

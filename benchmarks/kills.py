@@ -30,7 +30,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-SELECTION = ("wendel-1962", "definition-1", "definition-4", "f1", "f2", "f3")
+SELECTION = ("baum-1988", "definition-1", "definition-4", "f2")
 BUDGET = "0.5x"
 EACH = 4
 PHASES = (

@@ -38,9 +38,10 @@ class TooLong(Failed):
 
 def reason(error: BaseException) -> str:
     """Class and message of an exception as one text of bounded length; its own `__str__` may fail too."""
+    if isinstance(error, Failed):
+        return str(error)
     try:
-        said = str(error)
-        text = said if isinstance(error, Failed) else f"{type(error).__name__}: {said}"
+        text = f"{type(error).__name__}: {error}"
     except Exception:
         text = f"{type(error).__name__}, which cannot say what it is"
     return text if len(text) <= _MOST_SAID else f"{text[:_MOST_SAID]}… ({len(text)} characters)"

@@ -87,6 +87,10 @@ def _shown(reports: Sequence[StatementReport], plan: Plan) -> tuple[list[Stateme
     """The statements as JSON-ready data; one that cannot be shown, as where a formula cannot be set, is an error."""
     kept, shown = [], []
     for report in reports:
+        if report.statement.id in plan.failures:
+            kept.append(report)
+            shown.append(_outline(report))
+            continue
         try:
             data = call(plan.settings.patience, partial(_statement, report, plan))
         except Failed as error:

@@ -93,7 +93,11 @@ def test_what_is_returned_is_of_no_class_of_the_module():
     assert [type(found["a"][0]), type(found["a"][1])] == [str, float]
 
 
-@pytest.mark.parametrize("value", [{1, 2}, float("nan"), [float("inf")], object(), "x" * MOST_RETURNED, 10**5000])
+@pytest.mark.parametrize(
+    "value",
+    [{1, 2}, float("nan"), [float("inf")], object(), "x" * MOST_RETURNED, 10**5000],
+    ids=["set", "nan", "infinite", "object", "large", "long"],
+)
 def test_what_is_no_data_or_too_much_is_refused(value):
     with pytest.raises((TypeError, ValueError)):
         plain_data(value)
