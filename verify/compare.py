@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 from verify import results
 from verify.errors import InputError
+from verify.foreign import reason
 from verify.plain import plain
 from verify.report import numbers, words
 from verify.run import RESULTS
@@ -212,10 +213,20 @@ def compare_files(before: Path, after: Path, slower: float = SLOWER, *, missing:
     for path, run in ((before, old), (after, new)):
         try:
             found.append((dict(_parts(run)), _settings(run), _seconds(run)))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(
-                f"the results in {path} are not whole ({type(error).__name__}: {error}); run verify there again"
-            ) from None
+        except Exception as error:  # whatever a file that was edited leads to
+            raise InputError(f"the results in {path} are not whole ({reason(error)}); run verify there again") from None
+    try:
+        comparison = _compared(str(before), str(after), found, slower, missing)
+        str(comparison)  # what cannot be put into words is found out here
+    except Exception as error:  # as above
+        raise InputError(f"{before} and {after} cannot be compared ({reason(error)}); run verify there again") from None
+    return comparison
+
+
+_Run = tuple[dict[Place, Found], dict[str, str], dict[str, float]]
+
+
+def _compared(before: str, after: str, found: Sequence[_Run], slower: float, missing: bool) -> Comparison:
     (old_parts, old_settings, old_seconds), (new_parts, new_settings, new_seconds) = found
     settings = tuple(
         (name, old_settings.get(name, "none"), new_settings.get(name, "none"))
@@ -224,7 +235,7 @@ def compare_files(before: Path, after: Path, slower: float = SLOWER, *, missing:
     )
     changes = [*_differences(old_parts, new_parts, missing), *_slower(old_seconds, new_seconds, slower)]
     both = len(old_parts.keys() & new_parts.keys())
-    return Comparison(str(before), str(after), settings, tuple(changes), both)
+    return Comparison(before, after, settings, tuple(changes), both)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from verify.foreign import reason
 
 # A run that waits for another one's write waits so long; a write takes milliseconds.
 _BUSY_SECONDS = 60.0
+# Of a broken file the sizes can be anything, and what SQLite says of it need be no text.
+_BROKEN = (sqlite3.Error, MemoryError, UnicodeDecodeError)
 _KEY = "sampler, point, seed, chunk, context, code"
 _SELECT = (
     "SELECT tally, seconds FROM chunks WHERE sampler=? AND point=? AND seed=? AND chunk=? AND context=? AND code=?"
@@ -75,7 +77,9 @@ class Ledger:
             (state,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
             if state != "ok":
                 raise sqlite3.DatabaseError(state)
-        except (sqlite3.Error, MemoryError) as error:  # the sizes in a broken file can be anything
+        except InputError:
+            raise
+        except _BROKEN as error:
             raise InputError(f"the ledger {path} cannot be used: {error}; remove it or choose another folder") from None
 
     def _create(self) -> None:
@@ -98,7 +102,7 @@ class Ledger:
         """
         try:
             row = self._row(key)
-        except sqlite3.Error as error:
+        except _BROKEN as error:
             raise OSError(f"the ledger {self._path} cannot be read: {error}") from None
         try:
             tally, seconds = (None, 0.0) if row is None else (json.loads(row[0]), float(row[1]))
@@ -120,7 +124,7 @@ class Ledger:
         try:
             with self._db:
                 self._db.execute("INSERT OR REPLACE INTO chunks VALUES (?,?,?,?,?,?,?,?)", values)
-        except sqlite3.Error as error:
+        except _BROKEN as error:
             raise OSError(f"the ledger {self._path} cannot be written: {error}") from None
 
     def take(self, sources: Sequence[Path]) -> tuple[int, int]:
@@ -155,7 +159,9 @@ class Ledger:
                             f"code: {_short(tally)}, not {_short(there[0])}; nothing was merged, so leave one out"
                         )
             self._db.commit()
-        except sqlite3.Error as error:
+        except InputError:
+            raise
+        except _BROKEN as error:
             raise OSError(f"the ledger {self._path} cannot be written: {error}") from None
         finally:
             self._db.rollback()  # nothing after a commit
@@ -195,7 +201,7 @@ def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
                 yield row
     except InputError:
         raise
-    except (sqlite3.Error, ValueError, TypeError, RecursionError, MemoryError) as error:
+    except (*_BROKEN, ValueError, TypeError, RecursionError) as error:
         raise InputError(f"the ledger {path} cannot be read ({reason(error)}); leave it out") from None
 
 
