@@ -1,10 +1,11 @@
 """Hostile input, counted: `python -m benchmarks.fuzz [--inputs 20000] [--seed 0] [--kinds ...]`.
 
-Five kinds: command lines, `.npz` archives, ledgers, results files, and state dicts of networks. Each begins as something
-whole and is then spoiled, in a way that a generator with the seed, the kind and the number of the input decides, so that
-any input can be made again by itself (`--only KIND:NUMBER`). What may come of it is an answer or a refusal: exit code 0
-or 1; or one line, with 2 for what was given and 3 for what failed. Everything else is a defect: a traceback, several
-lines, another exit code, more than `LIMIT` seconds of computing, or more memory than `MEMORY` bytes beyond the start.
+Five kinds: command lines, `.npz` archives, ledgers, results files, and state dicts of networks. Each begins as
+something whole and is then spoiled, in a way that a generator with the seed, the kind and the number of the input
+decides, so that any input can be made again by itself (`--only KIND:NUMBER`). What may come of it is an answer or a
+refusal: exit code 0 or 1; or one line, with 2 for what was given and 3 for what failed. Everything else is a defect: a
+traceback, several lines, another exit code, more than `LIMIT` seconds of computing, or more memory than `MEMORY` bytes
+beyond the start.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ COIN = """
 import sympy as sp
 from verify.pictures import Map
 from verify.relations import Relation
-from verify.statements import Check, Citation, Claim, Control, Finding, Kind, Picture, Point, Sampler, Statement, Step, Variable
+from verify.statements import (
+    Check, Citation, Claim, Control, Finding, Kind, Picture, Point, Sampler, Statement, Step, Variable,
+)
 from verify.statistics.estimates import Proportion
 
 p, q = sp.symbols("p q", positive=True)
@@ -195,12 +198,18 @@ def outcome_of(kind: str, place: Place, seed: int, number: int) -> str:
 # --- Command lines ------------------------------------------------------------------------------------------
 
 TEXTS = (
-    "", " ", "-", "--", "0", "-1", "1", "2", "3", "1.5", "nan", "inf", "-inf", "1e400", "1e-400", "1e308", "9" * 30, "9" * 5000,
-    "0x10", "१२", "1_000", "True", "None", "../../etc/passwd", "/", "/dev/null", "/dev/zero", ".", "~", "a" * 300, "*", "[", "[!]",
-    "?", "coin", "theorem-6", "f19", "\x1b[31m", "\u202e", "\udcff", "'; DROP TABLE chunks; --", "$(touch x)", "{{7*7}}",
-    "__import__('os').system('true')", "exp(10**10)", "x=1", "epsilon=nan", "epsilon=0.2", "epsilon=10**9", "=", "rho=1",
-    "1/3", "3/1", "2x", "0.25x", "1x,1s", "1s", "1h,", "0s", "99999999999x", "dask://", "dask://x:1:2", "threads:4", "numpy",
-    "cupy", "auto", "exact", "sample", "rare", "constant-feature", "refuse", "quick", "results.json", "data.npz", "\n", "a\nb",
+    "", " ", "-", "--", "0", "-1", "1", "2", "3", "1.5", "nan", "inf", "-inf", "1e400", "1e-400", "1e308", "9" * 30,
+    "9" * 5000,
+    "0x10", "१२", "1_000", "True", "None", "../../etc/passwd", "/", "/dev/null", "/dev/zero", ".", "~", "a" * 300, "*",
+    "[", "[!]",
+    "?", "coin", "theorem-6", "f19", "\x1b[31m", "\u202e", "\udcff", "'; DROP TABLE chunks; --", "$(touch x)",
+    "{{7*7}}",
+    "__import__('os').system('true')", "exp(10**10)", "x=1", "epsilon=nan", "epsilon=0.2", "epsilon=10**9", "=",
+    "rho=1",
+    "1/3", "3/1", "2x", "0.25x", "1x,1s", "1s", "1h,", "0s", "99999999999x", "dask://", "dask://x:1:2", "threads:4",
+    "numpy",
+    "cupy", "auto", "exact", "sample", "rare", "constant-feature", "refuse", "quick", "results.json", "data.npz", "\n",
+    "a\nb",
 )  # fmt: skip
 OPTIONS = {
     "run": (
@@ -275,7 +284,7 @@ def _saved(array: Any, *, pickled: bool = False) -> bytes:
     return stream.getvalue()
 
 
-DTYPES = "f2 f4 f8 >f8 g i1 u8 ? c16 S3 U2 M8[s] m8[s] V4".split()
+DTYPES = ("f2", "f4", "f8", ">f8", "g", "i1", "u8", "?", "c16", "S3", "U2", "M8[s]", "m8[s]", "V4")
 
 
 def _array(rng: random.Random) -> np.ndarray[Any, Any]:
@@ -405,16 +414,22 @@ def archive_file(rng: random.Random, place: Place, folder: Path) -> str:
 # --- Ledgers ------------------------------------------------------------------------------------------------
 
 ROWS = (
-    "UPDATE chunks SET tally = {}", "UPDATE chunks SET seconds = {}", "UPDATE chunks SET point = {}", "UPDATE chunks SET seed = {}",
-    "UPDATE chunks SET context = {}", "PRAGMA application_id = 0", "PRAGMA user_version = 9", "DROP TABLE chunks", "DELETE FROM chunks",
+    "UPDATE chunks SET tally = {}", "UPDATE chunks SET seconds = {}", "UPDATE chunks SET point = {}",
+    "UPDATE chunks SET seed = {}",
+    "UPDATE chunks SET context = {}", "PRAGMA application_id = 0", "PRAGMA user_version = 9", "DROP TABLE chunks",
+    "DELETE FROM chunks",
     "ALTER TABLE chunks RENAME TO other", "ALTER TABLE chunks ADD COLUMN more TEXT", "CREATE TABLE other (a)",
     "CREATE TRIGGER t BEFORE INSERT ON chunks BEGIN SELECT RAISE(FAIL, 'no'); END", "CREATE VIEW v AS SELECT 1",
-    "ALTER TABLE chunks RENAME TO other; CREATE VIEW chunks AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) "
-    "SELECT 'coin' AS sampler, '' AS point, 0 AS seed, n AS chunk, '' AS context, '' AS code, '{{}}' AS tally, 1 AS seconds FROM c",
+    "ALTER TABLE chunks RENAME TO other; CREATE VIEW chunks AS "
+    "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) "
+    "SELECT 'coin' AS sampler, '' AS point, 0 AS seed, n AS chunk, '' AS context, '' AS code, '{{}}' AS tally, "
+    "1 AS seconds FROM c",
 )  # fmt: skip
 VALUES = (
-    "NULL", "''", "'{}'", "'[1]'", "'{'", "x'00ff'", "CAST(x'ff' AS TEXT)", "9e999", "-1", "'nan'", "1e308", "zeroblob(1000000)",
-    "'{\"hits\": NaN}'", "'{\"hits\": 1e999, \"trials\": 1}'", "'{\"hits\": \"a\", \"trials\": []}'", "'{\"hits\": 3, \"trials\": 1}'",
+    "NULL", "''", "'{}'", "'[1]'", "'{'", "x'00ff'", "CAST(x'ff' AS TEXT)", "9e999", "-1", "'nan'", "1e308",
+    "zeroblob(1000000)",
+    "'{\"hits\": NaN}'", "'{\"hits\": 1e999, \"trials\": 1}'", "'{\"hits\": \"a\", \"trials\": []}'",
+    "'{\"hits\": 3, \"trials\": 1}'",
     "'{\"hits\": -3, \"trials\": 100}'", "'{\"kind\": \"map\"}'", "'{\"kind\": 7}'",
 )  # fmt: skip
 
@@ -478,9 +493,12 @@ def ledger_file(rng: random.Random, place: Place, folder: Path) -> str:
 # --- Results ------------------------------------------------------------------------------------------------
 
 LEAVES = (
-    None, True, -1, 0, 7, 1e308, -1e308, 5e-324, 10**30, 10**400, float("nan"), float("inf"), "", "inf", "-inf", "nan", "holds",
-    "violated", "\ud800", "\u202e\x1b[2J", "<script>alert(1)</script>", "#import \"x\"", "\\frac{", "$" * 50, "é" * 2000, "x" * 20_000,
-    [], {}, [[]], {"a": 1}, [None], ["x"], [1] * 300, "../../x", "javascript:alert(1)", "9999-12-31T23:59:59", "0001-01-01T00:00:00",
+    None, True, -1, 0, 7, 1e308, -1e308, 5e-324, 10**30, 10**400, float("nan"), float("inf"), "", "inf", "-inf", "nan",
+    "holds",
+    "violated", "\ud800", "\u202e\x1b[2J", "<script>alert(1)</script>", "#import \"x\"", "\\frac{", "$" * 50,
+    "é" * 2000, "x" * 20_000,
+    [], {}, [[]], {"a": 1}, [None], ["x"], [1] * 300, "../../x", "javascript:alert(1)",
+    "9999-12-31T23:59:59", "0001-01-01T00:00:00",
 )  # fmt: skip
 
 
@@ -640,14 +658,15 @@ def _main() -> None:
     lines = [
         "# Hostile input",
         "",
-        f"{asked.inputs} inputs, each whole at first and then spoiled; at most {LIMIT:g} s and {MEMORY / 2**30:g} GiB each.",
+        f"{asked.inputs} inputs, each whole at first and then spoiled, with at most {LIMIT:g} s and "
+        f"{MEMORY / 2**30:g} GiB.",
         "",
         f"`python -m benchmarks.fuzz --inputs {asked.inputs} --seed {asked.seed}`  ",
         f"Python {platform.python_version()}, NumPy {np.__version__}, SQLite {sqlite3.sqlite_version}, 2026-11-21, "
         f"{seconds:.0f} s, peak {peak:.2g} GiB",
         "",
-        "*Answered*: exit code 0 or 1. *Refused*: one line and exit code 2. *Failed*: one line each and exit code 3, as for a",
-        "check that fails or a file that cannot be written. *Defect*: anything else.",
+        "*Answered*: exit code 0 or 1. *Refused*: one line and exit code 2. *Failed*: exit code 3, as for a file that",
+        "cannot be written. *Defect*: anything else.",
         "",
         "| kind | inputs | answered | refused | failed | defects |",
         "|---|---|---|---|---|---|",

@@ -336,9 +336,9 @@ def _main() -> None:
         f"{seconds:.0f} s",
         "",
         f"The run is `python -m verify {' '.join(arguments_of(1))}`,",
-        f"{chunks} chunks and pictures. It is killed with all its processes, up to {EACH} times, then left to end. *All*",
-        "results, but for the block `times`, were those of the undisturbed run; no ledger lost a chunk; no file was ever there",
-        "in part. The columns say what the killed process was at.",
+        f"{chunks} chunks and pictures. It is killed with all its processes, up to {EACH} times, and then left to end.",
+        "*All* results, but for the block `times`, were those of the undisturbed run; no ledger lost a chunk; no file",
+        "was ever there in part. The columns say what the killed process was at.",
         "",
         "| killed | kills | " + " | ".join(seen) + " |",
         "|---|---|" + "---|" * len(seen),
@@ -347,8 +347,8 @@ def _main() -> None:
             for name, where in table.items()
         ),
         "",
-        f"Besides, one of two workers was killed in each of {dead['worker']} runs, which went on by themselves and found",
-        "the same.",
+        f"Besides, one of two workers was killed in each of {dead['worker']} runs, which went on by themselves and",
+        "found the same.",
     ]
     asked.out.write_text("\n".join(lines) + "\n")
 

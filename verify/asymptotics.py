@@ -52,7 +52,8 @@ class Scaling:
 
     def __post_init__(self) -> None:
         for part in ("a", "b", "c", "k0", "k1"):
-            number = _exact(sp.sympify(getattr(self, part)))
+            given = getattr(self, part)
+            number = _exact(sp.Rational(given) if isinstance(given, str) else sp.sympify(given, strict=True))
             if not number.is_real:
                 raise ValueError(f"{part} = {number}; expected a real number, or symbols assumed real")
             if part.startswith("k") and not number.is_positive:
@@ -162,7 +163,7 @@ def limit_ratio(log_g: sp.Expr, log_h: sp.Expr, N: sp.Symbol) -> sp.Expr | None:
     """
     if not N.is_positive:
         raise ValueError(f"{N} is not assumed positive; write Symbol({N.name!r}, positive=True)")
-    over, under = _exact(sp.sympify(log_g)), _exact(sp.sympify(log_h))
+    over, under = _exact(sp.sympify(log_g, strict=True)), _exact(sp.sympify(log_h, strict=True))
     try:
         return (_Leading.of(over, N) * _Leading.of(under, N).power(sp.Integer(-1))).limit()
     except _UndecidedError:
@@ -303,7 +304,7 @@ def _leading_log(expr: sp.log, N: sp.Symbol) -> _Leading:
 
 def _eventual_sign(expr: sp.Expr, N: sp.Symbol) -> int | None:
     """The sign of an expression for all large `N`; None where it cannot be found."""
-    exact = _exact(sp.sympify(expr))
+    exact = _exact(sp.sympify(expr, strict=True))
     try:
         sign = _sign(_Leading.of(exact, N).coefficient)
     except _UndecidedError:

@@ -107,7 +107,7 @@ def value(expr: sp.Expr, values: Mapping[sp.Symbol, Any]) -> float:
 
 
 def _evaluated(expr: sp.Expr, values: Mapping[sp.Symbol, Any]) -> _Number:
-    expression = sp.sympify(expr)
+    expression = sp.sympify(expr, strict=True)  # text would be run as code
     if not isinstance(expression, sp.Expr):
         raise ValueError(f"got {expr!r}; expected a SymPy expression with a numeric value")
     return _Scope({symbol: _given(symbol, number) for symbol, number in values.items()}).number(expression)

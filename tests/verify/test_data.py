@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import os
+import tracemalloc
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -79,3 +84,70 @@ def test_one_bad_entry_is_found(value):
     X[2, 1] = value
     with pytest.raises(InputError, match="NaN or infinite"):
         Dataset.from_arrays(X, np.array([0, 1, 0, 1]))
+
+
+def header(shape, descr="'<f8'", order="False"):
+    text = f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}".encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+def members(**content):
+    """An archive of these bytes, packed."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, raw in content.items():
+            archive.writestr(f"{name}.npy", raw)
+    return bytearray(stream.getvalue())
+
+
+def with_size(content, size):
+    """The archive with another size of its first member written in its directory, which readers believe."""
+    at = content.rfind(b"PK\x01\x02", 0, content.rfind(b"PK\x01\x02")) + 24
+    content[at : at + 4] = size.to_bytes(4, "little")
+    return content
+
+
+GOOD = header("(2,)", "'|b1'") + b"\x00\x01"
+HOSTILE = {
+    "says that it is huge": (members(X=header("(1000000000000, 2)"), y=GOOD), "at most 4 GiB"),
+    "huge in small numbers": (members(X=header("(3000000000, 1)", "'|i1'"), y=GOOD), "at most 4 GiB"),
+    "more than it has": (members(X=header("(50000000, 2)"), y=GOOD), "it is damaged"),
+    "less than it has": (members(X=header("(1, 2)") + bytes(10**6), y=GOOD), "it is damaged"),
+    "beyond all numbers": (members(X=header("(4611686018427387904, 4)"), y=GOOD), "at most 4 GiB"),
+    "negative": (members(X=header("(-2, 2)") + bytes(32), y=GOOD), "it is damaged"),
+    "code in the header": (members(X=header("(__import__('os').getpid(), 2)"), y=GOOD), "cannot be read"),
+    "deep header": (members(X=header("(" * 300 + ")" * 300), y=GOOD), "cannot be read"),
+    "objects": (members(X=header("(2, 2)", "'|O'") + bytes(32), y=GOOD), "never loaded"),
+    "no bytes": (members(X=b"", y=GOOD), "cannot be read"),
+    "size of a bomb": (with_size(members(X=header("(2, 2)") + bytes(32), y=GOOD), 2**32 - 2), "damaged"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_archives_are_refused_before_memory_is_taken(tmp_path, content, message):
+    (tmp_path / "d.npz").write_bytes(content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=message):
+            load(tmp_path / "d.npz")
+        assert tracemalloc.get_traced_memory()[1] < 10e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_name_that_occurs_twice_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "d.npz", "w") as archive:
+        for name in ("X", "y"):
+            archive.writestr(f"{name}.npy", GOOD)
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("X.npy", GOOD)
+    with pytest.raises(InputError, match="two arrays X"):
+        load(tmp_path / "d.npz")
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, kind):
+    place = tmp_path / "d.npz"
+    place.mkdir() if kind == "folder" else os.mkfifo(place)
+    with pytest.raises(InputError, match="is no file"):
+        load(place)
