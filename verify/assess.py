@@ -135,7 +135,7 @@ def further(plan: Plan, outcomes: Outcomes) -> dict[Task, int]:
     for statement in plan.statements:
         for check in () if statement.id in plan.failures else statement.checks:
             if not next_look.keys().isdisjoint(_served(plan, check)):
-                for place, need in _needs(_check(plan, outcomes, statement, check)):
+                for place, need in _needs_of(plan, outcomes, statement, check):
                     needs[place] = max(needs[place], need)
     sizes = {}
     for place, (drawn, size) in next_look.items():
@@ -152,6 +152,16 @@ def _served(plan: Plan, check: Check) -> Iterator[tuple[str, Point]]:
         control = None if index is None else check.controls[index]
         for site in sites(check, plan.settings, control):
             yield sampler_at(check, index).name, site.point
+
+
+def _needs_of(
+    plan: Plan, outcomes: Outcomes, statement: Statement, check: Check
+) -> list[tuple[tuple[str, Point], float]]:
+    """What `_needs` says of a check; nothing where the estimates of a module cannot be judged, as `assess` will say."""
+    try:
+        return call(math.inf, lambda: list(_needs(_check(plan, outcomes, statement, check))))
+    except Failed:
+        return []
 
 
 def _needs(report: CheckReport) -> Iterator[tuple[tuple[str, Point], float]]:
@@ -187,7 +197,11 @@ def assess(plan: Plan, outcomes: Outcomes) -> list[StatementReport]:
     # A verdict can rest on those of the statements used, which therefore come first.
     for name in TopologicalSorter({name: chosen[name].uses for name in chosen}).static_order():
         if name in chosen:
-            reports[name] = _statement(plan, outcomes, chosen[name], reports)
+            try:
+                # Each point has its own limit on the time; this is for what a module's estimates do after that.
+                reports[name] = call(math.inf, _statement, plan, outcomes, chosen[name], reports)
+            except Failed as failure:
+                reports[name] = failed(chosen[name], str(failure))
     return [reports[name] for name in chosen]
 
 

@@ -721,10 +721,11 @@ def check_module_command(file: Path, budget: str, seed: int, as_json: bool) -> i
       python -m verify check-module statements/my_lemma.py
       python -m verify check-module statements/my_lemma.py --budget 0.25x --json
     """
+    from verify.foreign import blamed_on
     from verify.review import review
     from verify.runner import Budget
 
-    with _progress(quiet=not sys.stderr.isatty()) as progress:
+    with _progress(quiet=not sys.stderr.isatty()) as progress, blamed_on(file.name):
         gaps = review(file, seed=seed, budget=Budget.parse(budget), progress=progress)
     missing = [gap for gap in gaps if not gap.remark]
     if as_json:

@@ -232,6 +232,9 @@ def changed(toy, change, *, imports=""):
             "class Odd:\n"
             "    def __repr__(self): raise RuntimeError('no words')\n"
             "    def __call__(self, *_): return {'hits': 1, 'trials': 400}\n"
+            "class Estimate(Proportion):\n"
+            "    def __init__(self): super().__init__(1, 400)\n"
+            "    def counts(self): raise RuntimeError('no counts')\n"
             "class Untypeset(sp.Symbol):\n"
             "    def _latex(self, printer): raise RuntimeError('no formula')\n"
             "def check(**changes): return (replace(STATEMENT.checks[0], **changes),)\n"
@@ -259,6 +262,7 @@ CALLED = {
     "control's reader fails": (
         "checks=check(controls=control(read=lambda tally, point: 1 / 0))", "ZeroDivision", False,
     ),
+    "estimate counts nothing": ("checks=check(read=lambda tally, point: Estimate())", "no counts", False),
     "formula cannot be set": ("claim=replace(CLAIM, quantity=Untypeset('u'))", "cannot be shown: RuntimeError", False),
     "step cannot be set": (
         "steps=(replace(STATEMENT.steps[0], formula=Untypeset('u')),)", "cannot be shown: RuntimeError", False,
@@ -467,3 +471,43 @@ def test_a_ledger_that_is_no_file_is_refused(toy, tmp_path, capsys, kind):
     place.mkdir() if kind == "folder" else os.mkfifo(place)
     assert call(*arguments(toy(), tmp_path / "out")) == 2
     assert "is no file" in capsys.readouterr().err
+
+
+def test_commands_blame_the_module_whose_code_fails(toy, capsys):
+    folder = changed(toy, "claim=replace(CLAIM, quantity=Untypeset('u')), survey=Survey({}, (1,), (1.0,))")
+    with (Path(folder) / "bad_coin.py").open("a") as module:
+        module.write(
+            "odd = Assumption('a', 'A.', along=lambda scaling: 1 / 0)\n"
+            "check = check(paths=(Path(Scaling(1, 1), (Point(p=0.3),)),))\n"
+            "STATEMENT = replace(STATEMENT, assumptions=(odd,), checks=check)\n"
+        )
+    file = str(Path(folder) / "bad_coin.py")
+    for command in (["show", "bad-coin", "--path", folder], ["check-module", file]):
+        assert call(*command) == 3
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert line.startswith("verify: the code of bad")
+
+
+def test_a_defect_of_our_own_is_one_line_and_in_full_where_it_is_asked_for(monkeypatch, capsys):
+    def broken(folders):
+        raise ZeroDivisionError("nobody thought of this")
+
+    monkeypatch.setattr("verify.listing.listing", broken)
+    assert call("list") == 3
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith(
+        "verify: this is a defect of verify: ZeroDivisionError: nobody thought of this (test_faults.py"
+    )
+    monkeypatch.setenv("VERIFY_TRACEBACK", "1")
+    with pytest.raises(ZeroDivisionError):
+        main(["list"])
+
+
+@pytest.mark.parametrize("error", [MemoryError(), MemoryError("no room")])
+def test_memory_that_is_not_there_is_one_line(monkeypatch, capsys, error):
+    def large(folders):
+        raise error
+
+    monkeypatch.setattr("verify.listing.listing", large)
+    assert call("list") == 3
+    assert "not enough memory" in capsys.readouterr().err

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import random
 import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -269,3 +272,21 @@ def test_several_runs_may_write_one_ledger(tmp_path):
     assert [writer.communicate()[1] for writer in writers] == [b""] * 4
     assert [writer.returncode for writer in writers] == [0] * 4
     assert len(rows(path)) == 100 + 4 * 100
+
+
+def _study():
+    path = Path(__file__).parents[2] / "benchmarks" / "kills.py"
+    spec = importlib.util.spec_from_file_location("kills", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["kills"] = module  # dataclasses look their module up while it is made
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the study looks processes up as Linux has them")
+def test_runs_killed_at_random_instants_end_the_same(toy, tmp_path):
+    """The study itself compares results, ledgers and files; `benchmarks/kills.py` has many more instants."""
+    kills = _study()
+    arguments = ["run", "coin", "--path", toy(body="time.sleep(0.02)"), "--workers", "1", "--no-report", "--quiet"]
+    study = kills.Study(tmp_path / "study", arguments, random.Random(5))
+    assert kills.kill_runs(study, 3).total() == 3
