@@ -493,6 +493,10 @@ class Statement:
 
     def _defects(self) -> Iterator[str]:
         """What is missing or inconsistent, one sentence each."""
+        if isinstance(self.claim, Claim) and not isinstance(self.claim.bound, sp.Expr):
+            given = type(self.claim.bound).__name__
+            yield f"the bound of {self.id} is a {given}; expected one SymPy expression, with sp.Rational for a number"
+            return
         wrong = list(_of_wrong_type(self, "STATEMENT"))
         if wrong:
             yield from wrong
@@ -516,10 +520,6 @@ class Statement:
         shown = [picture.id for picture in self.pictures]
         if len(set(shown)) < len(shown):
             yield f"{self.id} has two pictures of one id among {shown}"
-        if not isinstance(self.claim.bound, sp.Expr):
-            given = type(self.claim.bound).__name__
-            yield f"the bound of {self.id} is a {given}; expected one SymPy expression, with sp.Rational for a number"
-            return
         known = {variable.symbol.name for variable in self.variables}
         unknown = sorted(self.claim.parameters - known)
         if unknown:
