@@ -17,6 +17,7 @@ from verify.foreign import reason
 
 # A run that waits for another one's write waits so long; a write takes milliseconds.
 _BUSY_SECONDS = 60.0
+_HEADER = 100
 # Of a broken file the sizes can be anything, and what SQLite says of it need be no text.
 _BROKEN = (sqlite3.Error, MemoryError, UnicodeDecodeError)
 _KEY = "sampler, point, seed, chunk, context, code"
@@ -65,6 +66,10 @@ class Ledger:
         self._path = path
         if path.exists() and not path.is_file():
             raise InputError(f"the ledger {path} is no file; remove it or choose another folder")
+        if _is_other(path):  # SQLite would take some that are as short as a line for new ones, and write over them
+            raise InputError(
+                f"the ledger {path} cannot be used: it is another file; remove it or choose another folder"
+            )
         try:
             self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS)
             (mark,) = self._db.execute("PRAGMA application_id").fetchone()
@@ -217,6 +222,16 @@ def _harmless(db: sqlite3.Connection) -> None:
         expected = ours.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
     if db.execute("SELECT type, name, sql FROM sqlite_master").fetchall() != expected:
         raise sqlite3.DatabaseError("it has other tables than those of a ledger")
+
+
+def _is_other(path: Path) -> bool:
+    """Whether a file does not begin as one of SQLite, or ends within its header; an unreadable one is told later."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(_HEADER)
+    except OSError:
+        return False
+    return bool(head) and not (head.startswith(b"SQLite format 3\0") and len(head) == _HEADER)
 
 
 def _columns(key: ChunkKey) -> tuple[str | int, ...]:

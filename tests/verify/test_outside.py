@@ -5,16 +5,23 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sympy as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import verify
+from verify import results
 from verify.asymptotics import Scaling
 from verify.cli import main
+from verify.data import load
+from verify.ledger import Ledger
 from verify.logspace import log_value
 from verify.registry import discover
 from verify.scaffold import write_module
@@ -168,3 +175,32 @@ def test_hostile_input_is_answered_or_refused_in_one_line(place, kind, inputs):
     assert defects == {}
     assert counts["refused"] > 0
     assert counts["answered"] > 0
+
+
+@settings(max_examples=60)
+@given(
+    content=st.binary(max_size=2000), head=st.sampled_from([b"", b"PK\x03\x04", b"SQLite format 3\x00", b'{"schema":'])
+)
+def test_any_bytes_are_refused(tmp_path_factory, content, head):
+    folder = tmp_path_factory.mktemp("bytes")
+    (folder / "file").write_bytes(head + content)
+    with pytest.raises(verify.InputError):
+        load(folder / "file")
+    with pytest.raises(verify.InputError):
+        results.read(folder / "file")
+    if head + content:  # an empty file is an empty ledger
+        with pytest.raises(verify.InputError):
+            Ledger(folder / "file")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="arguments of other systems are bytes")
+@pytest.mark.parametrize(
+    "words", [[b"run", b"\xff\xfe"], [b"show", b"\x1b[31m\xff"], [b"volumes", b"\xff.npz", b"--width", b"2"]]
+)
+def test_arguments_that_are_no_text_are_refused(words):
+    command = [os.fsencode(sys.executable), b"-m", b"verify", *words]
+    stopped = subprocess.run(command, capture_output=True, check=False)
+    assert stopped.returncode == 2
+    (line,) = stopped.stderr.decode().strip().splitlines()
+    assert line.startswith("verify: ")
+    assert line.isprintable()
