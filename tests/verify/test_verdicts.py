@@ -45,6 +45,25 @@ def test_outcomes(first, second, whole):
     assert combine([Verdict(first), Verdict(second)]).outcome is whole
 
 
+@given(st.builds(Verdict, st.sampled_from(Outcome), st.none() | st.sampled_from(Evidence), st.text(max_size=9)))
+def test_a_whole_of_one_part_is_that_part(part):
+    assert combine([part]) == part
+
+
+def test_words_of_a_verdict():
+    assert str(Verdict(Outcome.HOLDS, Evidence.STATISTICAL)) == "holds · statistical"
+    assert str(Verdict(Outcome.NOT_APPLICABLE)) == "not applicable"
+    assert str(Verdict(Outcome.UNDECIDED, Evidence.TREND, "", Leaning.AGAINST)) == "undecided · trend (against)"
+    assert Verdict(Outcome.ERROR, None, "boom").to_dict() == {
+        "outcome": "error",
+        "evidence": None,
+        "leaning": None,
+        "text": "boom",
+    }
+    full = Verdict(Outcome.UNDECIDED, Evidence.TREND, "why", Leaning.SUPPORTS).to_dict()
+    assert full == {"outcome": "undecided", "evidence": "trend", "leaning": "supports", "text": "why"}
+
+
 def test_nothing_is_not_applicable():
     assert combine([]).outcome is Outcome.NOT_APPLICABLE
 

@@ -26,6 +26,7 @@ from verify.volume.exact import (
     exact_volumes,
     rate_in_width,
 )
+from verify.volume.result import Volume
 
 EVENTS = ("rank", "support", "first_order", "suboptimal", "globalmin")
 CASES = [  # N, d0, slope, widths
@@ -432,6 +433,23 @@ def test_an_impossible_event_is_exactly_zero_and_a_certain_one_exactly_one():
     nearly = lattice.volumes(400).globalmin  # log(1 − v) for a tiny v
     assert -1e-15 < nearly.log_lower <= nearly.log_estimate <= nearly.log_upper < 0
     assert nearly.log_upper - nearly.log_lower < 1e-6 * -nearly.log_estimate
+
+
+def test_what_no_region_has_is_exactly_zero_whatever_the_volumes_of_cells():
+    """In four dimensions cells are estimated, but which regions have a minimum is not: here none that errs has."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(4):
+        X, y = rng.integers(-5, 6, (4, 5)), rng.integers(0, 2, 5)
+        volumes = exact_volumes(X, y, 0.1, 0.0, 1, effort=0.01)
+        assert volumes.first_order.evidence is Evidence.STATISTICAL
+        assert volumes.first_order.lower > 0
+        layers = np.random.default_rng(1).standard_normal((400, 1, 4))
+        one_of_each = np.unique(layers[:, 0] @ X > 0, axis=0, return_index=True)[1]
+        any_region = any(classify(layer, X, y, 0.1, 0.0).suboptimal for layer in layers[one_of_each])
+        found.append((any_region, volumes.suboptimal.evidence))
+        assert any_region or volumes.suboptimal == Volume(-math.inf, -math.inf, -math.inf)
+    assert set(found) == {(True, Evidence.STATISTICAL), (False, Evidence.EXACT)}
 
 
 def test_a_rate_near_zero_has_its_digits():
