@@ -152,8 +152,8 @@ def mutant(file: str, source: str, operator: str, occurrence: int) -> Mutant | N
     old, new = source.splitlines(), changed.splitlines()
     at = next(k for k, (a, b) in enumerate(zip(old, new, strict=False)) if a != b)
     at = next(k for k in range(at, len(old)) if old[k].strip())  # blank lines go with a decorator
-    after = next(line for line in new[at:] if line.strip())
-    return Mutant(file, operator, occurrence, at + 1, " ".join(old[at].split()), " ".join(after.split()))
+    after = " ".join(new[at].split()) if len(new) == len(old) else "(left out)"
+    return Mutant(file, operator, occurrence, at + 1, " ".join(old[at].split()), after)
 
 
 def draw(file: str, sample: int, seed: int) -> list[Mutant]:

@@ -45,7 +45,9 @@ def test_outcomes(first, second, whole):
     assert combine([Verdict(first), Verdict(second)]).outcome is whole
 
 
-@given(st.builds(Verdict, st.sampled_from(Outcome), st.none() | st.sampled_from(Evidence), st.sampled_from(["", "why"])))
+@given(
+    st.builds(Verdict, st.sampled_from(Outcome), st.none() | st.sampled_from(Evidence), st.sampled_from(["", "why"]))
+)
 def test_a_whole_of_one_part_is_that_part(part):
     assert combine([part]) == part
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from verify.network import oracle
-from verify.network.minima import classify, find_minimum
+from verify.network.minima import RegionMinimum, classify, find_minimum
 from verify.network.oracle import NO, UNKNOWN, YES, examine
 
 CASES = [(5, 2, 3, 0.1), (6, 3, 3, 0.0), (4, 2, 2, -0.5), (3, 4, 2, 0.0), (6, 1, 2, 2.0)]
@@ -90,12 +90,41 @@ def test_a_search_that_ends_early_is_unknown():
     assert (brief.minimum[decided] == whole.minimum[decided]).all()
 
 
+@pytest.mark.parametrize(("N", "d1", "most"), [(5, 3, 200), (12, 20, 200), (20, 24, 50), (60, 40, 30)])
+def test_large_regions_get_fewer_choices(monkeypatch, N, d1, most):
+    """200 up to `N d1 = 240`, then with the square of that down to 30."""
+    given = []
+
+    def unanswered(*args, node_limit):
+        given.append(node_limit)
+        return RegionMinimum(np.zeros(N), N, None, None, node_limit)
+
+    monkeypatch.setattr(oracle, "find_minimum", unanswered)
+    W, X, _ = problem(N, 4, d1, 3)
+    found = examine(W, X, np.zeros(N), 0.1)  # zero labels are fitted everywhere, so all are asked for
+    assert given == [most] * 3
+    assert (found.minimum == UNKNOWN).all()
+    assert not found.witnesses
+
+
 def test_a_region_in_doubt_is_unknown():
     """A neuron that is zero on a sample has no region of its own."""
     W, X, _ = problem(5, 2, 3, 2)
     W[0, 0] = [-X[1, 0], X[0, 0]]
     found = examine(W, X, np.zeros(5), 0.1)  # zero labels are fitted everywhere, so both are asked for
     assert found.minimum.tolist() == [UNKNOWN, YES]
+
+
+@pytest.mark.parametrize("y", [(1, 0), (1, 1), (0, 0)])
+def test_a_rank_in_doubt_leaves_everything_unknown(y):
+    """Two samples 1e-10 apart: whatever the residual came out as, neither event is claimed, nor its absence."""
+    X, W = np.array([[1.0, 1.0], [1.0, 1 + 1e-10]]), np.array([[[1.0, 1.0]], [[-1.0, -2.0]]])
+    found = examine(W, X, np.array(y, dtype=float), 0.1)
+    assert not found.clear.any()
+    assert found.suboptimal(0.1).tolist() == [UNKNOWN, UNKNOWN]
+    assert found.globalmin().tolist() == [UNKNOWN, UNKNOWN]
+    assert found.minimum.tolist() == [UNKNOWN, UNKNOWN]
+    assert examine(W, np.array([[1.0, 2.0], [1.0, 1.0]]), np.array(y, dtype=float), 0.1).clear.all()
 
 
 def test_shapes_that_do_not_fit():
