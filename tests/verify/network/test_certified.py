@@ -121,6 +121,10 @@ def test_the_bound_holds_for_every_set_and_every_input():
         X = rng.integers(-2, 3, (2, 5)).tolist()
         for rho in (Fraction(0), Fraction(1, 10), Fraction(-1)):
             assert rank_bound(active, rho, 2, chosen) >= eliminated(product(active, rho, X))
+            assert rank_bound(active, rho, 2, np.zeros(5, dtype=bool)) == 5
+            assert rank_bound(active, rho, 2, np.eye(5, dtype=bool)[0]) == (
+                4 + 2 * (bool(rho) or bool(active[:, 0].any()))
+            )
 
 
 def test_the_chance_of_missing_is_small_and_grows_with_the_size():

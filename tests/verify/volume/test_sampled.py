@@ -91,6 +91,17 @@ def test_searches_are_bounded_and_fixed_beforehand():
         assert found.facts["searched"][name] == min(5000, math.ceil(limit * 1000 / (1 + hits)))
 
 
+def test_the_pilot_counts_regions():
+    """As many samples as features and all neurons in play: every rank is full, and every label fitted."""
+    first = pilot(problem(3, 4, 2, 0.1), 0)
+    assert first == sampled.Pilot(sampled.PILOT, rank=0, support=0, first_order=0, fits=sampled.PILOT)
+    # One neuron that is off at a sample with probability one half: then the sample keeps its label as residual.
+    alone = Problem(np.ones((1, 1)), np.ones(1), 1, 0.0, 0.1)
+    first = pilot(alone, 0)
+    assert first.rank == first.support == first.first_order == sampled.PILOT - first.fits
+    assert 400 < first.rank < 600  # except with probability 1e-10
+
+
 def test_chunks_bound_the_memory():
     for N, d0, width in ((2000, 3, 2), (3, 2000, 2000), (3, 2, 10**6)):
         given = Problem(np.ones((d0, N)), np.ones(N), width, 0.0, 0.1)

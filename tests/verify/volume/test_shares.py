@@ -146,6 +146,29 @@ def test_all_intervals_together_spend_the_level_once(monkeypatch):
     assert found.level == 0.06
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_sum_of_one_narrows_intervals_as_far_as_it_can(seed):
+    """The least and the greatest volume of each cell, all volumes in their intervals, by linear programs."""
+    rng = np.random.default_rng(seed)
+    half = rng.dirichlet(np.ones(4)) / 2
+    volumes = np.r_[half, half[::-1]]
+    low, high = half * rng.uniform(0.95, 1, 4), half * rng.uniform(1, 1.05, 4)
+    low[0], high[0] = 0.1 * low[0], 3 * high[0]  # so that the others say more about it
+    given = np.r_[low, low[::-1]], np.r_[high, high[::-1]]
+    lower, upper = shares._summing_to_one(*given)
+    assert (lower <= volumes).all()
+    assert (volumes <= upper).all()
+    assert lower[0] > 1.01 * low[0]
+    assert upper[0] < 0.99 * high[0]
+    for i in range(4):
+        ends = [
+            linprog(sign * np.eye(4)[i], A_eq=2 * np.ones((1, 4)), b_eq=[1], bounds=list(zip(low, high, strict=True)))
+            for sign in (1, -1)
+        ]
+        assert [lower[i], lower[-1 - i]] == pytest.approx([ends[0].fun] * 2, abs=1e-9)
+        assert [upper[i], upper[-1 - i]] == pytest.approx([-ends[1].fun] * 2, abs=1e-9)
+
+
 def test_a_product_of_a_known_and_an_estimated_component():
     rng = np.random.default_rng(6)
     X = np.zeros((6, 7))
