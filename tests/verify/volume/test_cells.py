@@ -210,6 +210,22 @@ def test_coverage(monkeypatch):
     assert shifted > 50
 
 
+def test_resampling_is_systematic_within_each_replicate():
+    """Every particle is taken as often as its share of the weights says, rounded down or up, and no replicate mixes."""
+    rng = np.random.default_rng(3)
+    logs = rng.normal(-700, 2, (5, 40))
+    logs[1, ::3] = -math.inf
+    weights = np.exp(logs + 700)
+    for _ in range(20):
+        chosen = cells._resample(logs, rng).reshape(5, 40)
+        for row, taken in enumerate(chosen):
+            assert (taken // 40 == row).all()
+            times = np.bincount(taken - 40 * row, minlength=40)
+            expected = 40 * weights[row] / weights[row].sum()
+            assert (np.floor(expected - 1e-9) <= times).all()
+            assert (times <= np.ceil(expected + 1e-9)).all()
+
+
 @pytest.mark.usefixtures("whole")
 def test_both_estimators_agree(monkeypatch):
     X, truth = equicorrelated(8, 0.35)
