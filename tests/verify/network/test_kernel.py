@@ -463,3 +463,21 @@ def test_the_largest_size_goes_through():
         rng = np.random.default_rng(N)
         W, X = rng.standard_normal((2, 30, d0)), rng.standard_normal((d0, N))
         assert proved_full_rank(patterns(W, X), X, 0.1).all()
+
+
+@pytest.mark.parametrize(("features", "tried"), [(160_000, ["float32", "float64"]), (170_000, ["float64"])])
+def test_single_precision_is_not_tried_beyond_the_condition_of_the_theorem(monkeypatch, features, tried):
+    """`(N + d0 + 20) u <= 1/100`: with `u = 2^-24` up to some 167 000 features."""
+    seen = []
+
+    class Loops:
+        LANES = lanes.LANES
+
+        @staticmethod
+        def proved_of_block(bits, inputs, coefficients, *rest):
+            seen.append(coefficients.dtype.name)
+
+    monkeypatch.setattr(kernel, "_lanes", lambda: Loops)
+    found = Patterns(np.zeros((1, 1, 2), dtype=np.int32), 1)
+    assert proved_full_rank(found, np.ones((features, 2)), 0.5).tolist() == [0]
+    assert seen == tried

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from verify.network import minima
-from verify.network.minima import RegionError, classify, find_minimum
+from verify.network.minima import Classification, RegionError, classify, find_minimum
 from verify.volume.cones import decide
 
 SIZES = [(4, 1, 2), (5, 2, 2), (6, 2, 3), (4, 2, 3), (3, 5, 2), (6, 3, 3), (5, 2, 1)]
@@ -213,6 +213,15 @@ def test_zero_labels_are_met_by_a_zero_second_layer():
     found = find_minimum(rng.standard_normal((2, 2)), rng.standard_normal((2, 7)), np.zeros(7), 0)
     assert found.contains_minimum is True
     assert not found.witness[1].any()
+
+
+@pytest.mark.parametrize("labels", [(1.0, 0.0), (1.0, 1.0), (0.0, 0.0)])
+def test_a_rank_in_doubt_decides_nothing(labels):
+    """Two samples 1e-10 apart: whether they can have different outputs is within rounding."""
+    W, X = np.array([[1.0, 1.0]]), np.array([[1.0, 1.0], [1.0, 1 + 1e-10]])
+    found = find_minimum(W, X, labels, 0.1)
+    assert (found.contains_minimum, found.witness, found.nodes) == (None, None, 0)
+    assert classify(W, X, labels, 0.1, 0.2) == Classification(None, None)
 
 
 def test_a_spent_budget_decides_nothing():

@@ -10,10 +10,14 @@ from click.testing import CliRunner
 import verify
 from verify import InputError
 from verify.cli import cli
+from verify.network.minima import classify
+from verify.statistics.intervals import log_mean_lower
 from verify.verdicts import Evidence
 from verify.volume import angular
 from verify.volume.exact import exact_volumes
+from verify.volume.rare import RareEstimate
 from verify.volume.result import EVENTS, Volume, Volumes
+from verify.volume.sampled import Problem
 
 SMALL = [[1.0, 0.5], [-1.0, 2.0], [0.3, -1.0], [2.0, -0.3]]
 LABELS = [1, 0, 0, 1]
@@ -64,6 +68,39 @@ def test_rare_minima_are_witnessed():
     assert exact.suboptimal.lower <= rare.suboptimal.upper
     assert rare.suboptimal.log_lower > exact.suboptimal.log_upper - 5
     assert "a minimum was sought" in rare.suboptimal.note
+
+
+def test_minima_among_kept_layers_spend_half_of_their_level_at_the_lower_end():
+    """Each replicate times the share of its layers with a minimum that errs, one region at a time by `classify`."""
+    rng = np.random.default_rng(3)
+    X, y = rng.standard_normal((2, 5)), np.array([1.0, 0.0, 1.0, 1.0, 0.0])
+    problem = Problem(X, y, 2, 0.1, 0.1)
+    layers = (*rng.standard_normal((5, 12, 2, 2)), np.empty((0, 2, 2)))
+    logs = (*rng.normal(-30, 0.5, 5).tolist(), -math.inf)
+    estimate = RareEstimate(-33.0, -30.0, -20.0, "splitting", 1000, 0.1, logs, layers=layers)
+    shares = [
+        np.mean([bool(classify(W, X, y, 0.1, 0.1).suboptimal) for W in part]) if len(part) else 0 for part in layers
+    ]
+    assert 0 < max(shares) < 1
+    with np.errstate(divide="ignore"):
+        seen = [log + np.log(share) for log, share in zip(logs, shares, strict=True)]
+    found = angular._within(problem, estimate, Volume(-math.inf, -math.inf, -7.0, Evidence.STATISTICAL), 0.1)
+    assert found.log_lower == pytest.approx(log_mean_lower(seen, 0.05))
+    assert found.log_estimate == pytest.approx(math.log(np.mean(np.exp(seen))))
+    assert found.log_upper == -20.0  # what contains it
+    # Plain samples may say more from above, and nothing was kept where nothing was reached.
+    assert angular._within(problem, estimate, Volume(-90.0, -45.0, -40.0), 0.1).log_upper == -40.0
+    empty = RareEstimate(-math.inf, -math.inf, -9.0, "unreached", 1000, 0.1)
+    found = angular._within(problem, empty, Volume(-math.inf, -8.0, -7.0), 0.1)
+    assert (found.log_lower, found.log_estimate, found.log_upper) == (-math.inf, -9.0, -9.0)
+
+
+@pytest.mark.parametrize(("N", "d0", "width"), [(100, 1000, 10**6), (10**5, 1, 1)])
+def test_what_one_region_would_not_fit_in_is_refused(N, d0, width):
+    X = np.broadcast_to(np.ones(1), (d0, N))
+    with pytest.raises(InputError, match=f"one region of {N} samples, {d0} features and width {width} needs"):
+        angular._require_memory(Problem(X, np.ones(N), width, 0.0, 0.1))
+    angular._require_memory(Problem(X[:, :50], np.ones(50), 10, 0.0, 0.1))
 
 
 def test_rare_is_chosen_where_the_pilot_saw_little():

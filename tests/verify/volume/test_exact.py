@@ -18,7 +18,7 @@ from verify.network import regions
 from verify.network.arrangements import GeneralPositionError, cell_centre, cell_volumes
 from verify.network.minima import classify
 from verify.verdicts import Evidence
-from verify.volume import exact, shares
+from verify.volume import cones, exact, shares
 from verify.volume.cones import decide, largest_margin
 from verify.volume.exact import (
     ExactLimitError,
@@ -450,6 +450,25 @@ def test_what_no_region_has_is_exactly_zero_whatever_the_volumes_of_cells():
         found.append((any_region, volumes.suboptimal.evidence))
         assert any_region or volumes.suboptimal == Volume(-math.inf, -math.inf, -math.inf)
     assert set(found) == {(True, Evidence.STATISTICAL), (False, Evidence.EXACT)}
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_decisions_that_end_early_widen_the_volume_and_no_more(monkeypatch, limit):
+    """Where a sum of cones was not decided, its boxes lie between the ends, which hold the true volume all the same."""
+    X, y = np.random.default_rng(11).standard_normal((2, 4)), np.array([1, 0, 1, 1])
+    lattice = RegionLattice(X, y, 0.1, 0.0)
+    truth = lattice.volumes(2)
+    monkeypatch.setattr(cones, "NODE_LIMIT", limit)
+    found = RegionLattice(X, y, 0.1, 0.0).volumes(2)
+    assert (found.rank, found.support, found.first_order) == (truth.rank, truth.support, truth.first_order)
+    for name in ("suboptimal", "globalmin"):
+        wide, narrow = getattr(found, name), getattr(truth, name)
+        assert wide.log_lower <= narrow.log_lower + 1e-12
+        assert narrow.log_upper <= wide.log_upper + 1e-12
+    assert narrow.digits > 10
+    assert limit > 2 or found.suboptimal.upper - found.suboptimal.lower > 1e-3
+    one = fmpq_mat([[fmpq(1)]])
+    assert decide([one], [one], fmpq_mat([[fmpq(-2)]])).feasible is not False
 
 
 def test_a_rate_near_zero_has_its_digits():
