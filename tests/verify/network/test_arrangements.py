@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from verify.network import arrangements
 from verify.network.arrangements import (
     CellLimitError,
     GeneralPositionError,
@@ -179,3 +180,25 @@ def test_cell_centre_has_the_largest_margin():
     assert best <= (centre @ (pattern * unit)).min() <= best + 0.02
     with pytest.raises(ValueError, match="no cell"):
         cell_centre(np.array([[1.0, -1.0]]), [1, 1])
+
+
+def test_where_least_squares_fail_a_linear_program_takes_their_place(monkeypatch):
+    """Weights that cancel the rows wherever no point is on the positive side of them all."""
+
+    def fail(*_, **__):
+        raise RuntimeError("too many iterations")
+
+    monkeypatch.setattr(arrangements, "nnls", fail)
+    rng = np.random.default_rng(5)
+    feasible = 0
+    for _ in range(40):
+        rows = rng.standard_normal((5, 3))
+        rows /= np.linalg.norm(rows, axis=1)[:, None]
+        point, weights = gordan(rows)
+        exists = is_cell(rows.T, np.ones(5))
+        feasible += exists
+        assert (weights >= 0).all()
+        assert weights.sum() == pytest.approx(1)
+        if not exists:
+            assert np.linalg.norm(weights @ rows) < 1e-12
+    assert 5 < feasible < 35
