@@ -5,7 +5,7 @@ negations, loops that do not run, decorators left out. Of each file places are d
 A mutant is killed if one of the tests that execute the changed statement fails, or they take several times as long.
 
     python -m benchmarks.code_mutants --log LOG.jsonl --sample 40 --seed 0 [FILE …]   make mutants and run the tests
-    python -m benchmarks.code_mutants --log LOG.jsonl --again                         run its survivors again
+    python -m benchmarks.code_mutants --log LOG.jsonl --again                         survivors not explained, again
     python -m benchmarks.code_mutants --log LOG.jsonl [--fresh LOG.jsonl] --table     write the table
 
 Everything happens in a copy of the working tree. Each mutant has a process of its own, forked from one that has the
@@ -29,7 +29,7 @@ import tempfile
 import time
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import import_module
@@ -316,9 +316,13 @@ class Trace:
         hit = {test for line in lines for test in known.get(str(line), ()) if test}
         if not hit and any(str(line) in known for line in lines):  # executed when it is imported
             hit = {test for tests in known.values() for test in tests if test}
+        return self.within(hit, most)
+
+    def within(self, tests: Iterable[str], most: float) -> list[str]:
+        """The quickest of the tests that take `most` seconds together, one at least."""
         chosen: list[str] = []
         total = 0.0
-        for test in sorted(hit, key=lambda name: self.seconds.get(name, 0.0)):
+        for test in sorted(tests, key=lambda name: self.seconds.get(name, 0.0)):
             total += self.seconds.get(test, 0.0)
             if total > most and chosen:
                 break
@@ -331,6 +335,8 @@ def run(mutants: Sequence[Mutant], copy: Copy, trace: Trace, most: float) -> Ite
     for one in mutants:
         source = (ROOT / one.file).read_text()
         tests = trace.tests_of(one.file, statement_lines(source, one.line), most)
+        if not tests and "import compiled" in source:  # what runs compiled leaves no trace
+            tests = trace.within([test for test in trace.seconds if f"/{COMPILED[0]}::" in test], most)
         began = time.monotonic()
         fate = "not covered"
         if tests:
@@ -384,7 +390,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=40, help="mutants of each file (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--log", type=Path, required=True, help="one line of JSON for each mutant; appended to")
-    parser.add_argument("--again", action="store_true", help="run the survivors of the log again")
+    parser.add_argument("--again", action="store_true", help="run the survivors of the log that are not explained")
     parser.add_argument("--most", type=float, default=20.0, help="seconds of tests for a mutant (%(default)s)")
     parser.add_argument("--trace", type=Path, help="keep, or read, which test executes which lines")
     parser.add_argument("--table", action="store_true", help="write the table and run nothing")
@@ -399,13 +405,13 @@ def main() -> None:
         copy = Copy(Path(folder))
         trace = measure(copy, options.trace)
         if options.again:
-            open_ones = [row for row in read(options.log) if row["now"] in SURVIVED]
+            open_ones = [row for row in read(options.log) if row["now"] in SURVIVED and _change(row) not in explained()]
             chosen = [row for row in open_ones if not options.files or row["file"] in options.files]
-            found = [find((row["file"], row["before"], row["after"])) for row in chosen]
+            found = [find(_change(row)) for row in chosen]
             mutants = [one for one in found if one is not None]
             print(f"{len(chosen)} survivors, of which {len(chosen) - len(mutants)} are of lines that are gone")
         else:
-            known = {(row["file"], row["before"], row["after"]) for row in read(options.log)}
+            known = {_change(row) for row in read(options.log)}
             drawn = [one for file in files_of(options.files) for one in draw(file, options.sample, options.seed)]
             mutants = [one for one in drawn if one.change not in known]  # a larger sample contains the smaller one
         with options.log.open("a") as log:
@@ -439,7 +445,7 @@ Drawn with another seed after the tests were written, and looked at only to tell
 
 def table(options: argparse.Namespace) -> str:
     """The table of a log, that of a fresh sample, and why each of the mutants that are left is left."""
-    reasons = {(e["file"], e["before"], e["after"]): e for e in tomllib.loads(EXPLAINED.read_text())["mutant"]}
+    reasons = explained()
     counted, left = _counts(read(options.log), reasons)
     packages = ("cosmic-ray", "coverage", "numpy", "scipy", "numba", "pytest")
     versions = [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)]
@@ -470,9 +476,18 @@ def read(path: Path) -> list[dict[str, Any]]:
     rows: dict[tuple[str, str, str], dict[str, Any]] = {}
     for line in path.read_text().splitlines() if path.exists() else ():
         row = json.loads(line)
-        first = rows.setdefault((row["file"], row["before"], row["after"]), row)
+        first = rows.setdefault(_change(row), row)
         first["now"] = row["fate"]
     return list(rows.values())
+
+
+def explained() -> dict[tuple[str, str, str], dict[str, str]]:
+    """Why survivors are left, by their changes."""
+    return {_change(entry): entry for entry in tomllib.loads(EXPLAINED.read_text())["mutant"]}
+
+
+def _change(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["file"], row["before"], row["after"]
 
 
 def _commands(log: Path) -> str:
@@ -499,13 +514,12 @@ def _counts(
         found[{"timeout": "timed out", "killed": "killed"}.get(row["fate"], "survived")] += 1
         if row["fate"] not in SURVIVED:
             continue
-        explained = (row["file"], row["before"], row["after"]) in reasons
         if row["now"] not in SURVIVED:
             found["killed by new tests"] += 1
-        elif find((row["file"], row["before"], row["after"])) is None:
+        elif find(_change(row)) is None:
             found["line gone"] += 1
         else:
-            found["explained" if explained else "open"] += 1
+            found["explained" if _change(row) in reasons else "open"] += 1
             left.append(row)
     return counted, left
 

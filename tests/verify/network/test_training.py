@@ -125,3 +125,12 @@ def test_needs_no_more_than_the_array_standard():
     X, y = instance(7, batch=3)[2:]
     curvature = training.least_curvature(strict.W, strict.z, *parts[2:], 0.1)
     assert np.asarray(curvature) == pytest.approx(training.least_curvature(plain.W, plain.z, X, y, 0.1), abs=1e-9)
+
+
+def test_a_network_that_gives_nothing_is_stationary_and_flat():
+    """All neurons off at slope 0, or labels that are met: no derivative has a length to be measured against."""
+    W, z, X = -np.ones((2, 3, 2)), np.ones((2, 3)), np.array([[1.0, 2.0, 3.0], [1.0, 0.5, 4.0]])
+    for labels in ([1.0, 0.0, 1.0], [0.0, 0.0, 0.0]):
+        assert training.relative_gradient(W, z, X, np.array(labels), 0.0).tolist() == [0.0, 0.0]
+        assert training.least_curvature(W, z, X, np.array(labels), 0.0).tolist() == [0.0, 0.0]
+    assert training.relative_gradient(-W, 0 * z, X, np.zeros(3), 0.1).tolist() == [0.0, 0.0]
