@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -358,15 +359,28 @@ def imagenet_stand_in(images: Images, seed: int = 0) -> Images:
     count = len(images.X) // 4
     if images.X.ndim != 2 or images.X.shape[1] != CIFAR_ROW - 1 or count < 2:
         raise InputError(f"got images of shape {images.X.shape}; expected at least 8 of {CIFAR_ROW - 1} pixels")
-    half = SIDE // 2
-    tiles = images.X[: 4 * count].reshape(count, 2, 2, 3, half, half)
-    X = np.ascontiguousarray(tiles.transpose(0, 3, 1, 4, 2, 5)).reshape(count, 3 * SIDE * SIDE)
+    X = _tiled(images.X[: 4 * count])
     coins = np.random.default_rng(seed).integers(0, 2, count)
     note = (
         f"{STAND_IN} is a STAND-IN, not ImageNet: {count} samples of its shape, each 2 × 2 tiles of {images.name} "
-        "images, with labels by a fair coin, as tiles have no natural label."
+        "images, with labels by a fair coin, as tiles have no natural label. Each tile is whitened by the covariance "
+        "of all tiles."
     )
     return Images(STAND_IN, X, coins, note)
+
+
+def _tiled(X: NDArray[Any]) -> NDArray[Any]:
+    """Four consecutive images of 3 × 32 × 32 as one of 3 × 64 × 64, row by row of tiles."""
+    half = SIDE // 2
+    tiles = X.reshape(-1, 2, 2, 3, half, half)
+    return np.ascontiguousarray(tiles.transpose(0, 3, 1, 4, 2, 5)).reshape(len(tiles), -1)
+
+
+def _cut(X: NDArray[Any]) -> NDArray[Any]:
+    """The four tiles of each sample: what `_tiled` was given."""
+    half = SIDE // 2
+    tiles = X.reshape(-1, 3, 2, half, 2, half)
+    return np.ascontiguousarray(tiles.transpose(0, 2, 4, 1, 3, 5)).reshape(4 * len(tiles), -1)
 
 
 # --- Ready for training -------------------------------------------------------------------------------------
@@ -426,3 +440,16 @@ def whiten(X: NDArray[np.generic]) -> Whitened:
     roots = directions / np.sqrt(variances[kept])
     white = roots @ (directions.T @ values) if few else values @ (roots @ directions.T)
     return Whitened(white, int(kept.sum()))
+
+
+def whiten_tiles(X: NDArray[np.generic]) -> Whitened:
+    """Whiten samples of the stand-in by the covariance of their tiles.
+
+    Tiles are images drawn one like the other, so between them nothing is correlated but by chance, and a matrix of a
+    tile's size says all: a hundredth of the work, and four times the samples for what is estimated.
+
+    Raises:
+        InputError: as `whiten`.
+    """
+    found = whiten(_cut(np.asarray(X)))
+    return Whitened(_tiled(found.X), 4 * found.rank)

@@ -6,13 +6,14 @@ Its check is quick and can fail; `python -m verify experiment ID --profile NAME`
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from verify.backends import Backend
 from verify.errors import InputError
+from verify.pictures import Drawing
 
 Cell = str | int | float | None
 
@@ -68,6 +69,19 @@ class Table:
         rows = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
         return {"title": self.title, "rows": rows, "notes": list(self.notes)}
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Table:
+        """The table that `to_dict` described; one without rows has no columns.
+
+        Raises:
+            KeyError: if a part is missing.
+        """
+        rows = data["rows"]
+        columns = tuple(rows[0]) if rows else ()
+        return cls(
+            data["title"], columns, tuple(tuple(row[name] for name in columns) for row in rows), tuple(data["notes"])
+        )
+
 
 def _line(cells: tuple[str, ...] | list[str]) -> str:
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
@@ -86,10 +100,12 @@ class Experiment:
     Attributes:
         profiles: sizes by name, each with what it does and about how long that takes; the first is the default.
         run: does it.
+        drawn: makes a picture of such tables, if there is one.
     """
 
     profiles: Mapping[str, str]
     run: Callable[[Setup], tuple[Table, ...]]
+    drawn: Callable[[Sequence[Table]], Drawing] | None = None
 
     def execute(self, setup: Setup) -> tuple[Table, ...]:
         """The tables of one execution.

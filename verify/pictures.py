@@ -15,6 +15,7 @@ from operator import index
 from typing import Any, Literal, get_args
 
 Style = Literal["line", "points", "dashed"]
+Scale = Literal["linear", "log"]
 Vector = tuple[float, ...]
 
 MOST_SERIES = 6
@@ -92,17 +93,29 @@ class Series:
 
 @dataclass(frozen=True)
 class Curves:
-    """Series over one axis, with a logarithmic axis of values.
+    """Series over one axis, with an axis of values that is logarithmic unless `y_scale` says otherwise.
+
+    Attributes:
+        x_label: what stands across.
+        y_label: what the values are.
+        series: what is drawn.
+        x_scale: `log` if the `x` of the series are natural logs too, and the axis shows powers of ten.
+        y_scale: `linear` for values from 0; a value of zero is then drawn, as zero. The series have logs all the same.
 
     Raises:
-        ValueError: at construction, where there is no series, too many, or nothing finite to draw.
+        ValueError: at construction, where there is no series, too many, a scale is none, or nothing finite to draw.
     """
 
     x_label: str
     y_label: str
     series: tuple[Series, ...]
+    x_scale: Scale = "linear"
+    y_scale: Scale = "log"
 
     def __post_init__(self) -> None:
+        for name in ("x_scale", "y_scale"):
+            if getattr(self, name) not in get_args(Scale):
+                raise ValueError(f"got {name} {getattr(self, name)!r}; expected {' or '.join(get_args(Scale))}")
         _set(self, x_label=str(self.x_label), y_label=str(self.y_label), series=tuple(self.series))
         if not 1 <= len(self.series) <= MOST_SERIES:
             raise ValueError(
@@ -119,6 +132,8 @@ class Curves:
             "x_label": self.x_label,
             "y_label": self.y_label,
             "series": [item.to_dict() for item in self.series],
+            **({"x_scale": self.x_scale} if self.x_scale != "linear" else {}),
+            **({"y_scale": self.y_scale} if self.y_scale != "log" else {}),
         }
 
 
@@ -389,7 +404,9 @@ def from_dict(data: dict[str, Any]) -> Drawing:
     try:
         match data["kind"]:
             case "curves":
-                return Curves(data["x_label"], data["y_label"], tuple(_series(item) for item in data["series"]))
+                series = tuple(_series(item) for item in data["series"])
+                scales = data.get("x_scale", "linear"), data.get("y_scale", "log")
+                return Curves(data["x_label"], data["y_label"], series, *scales)
             case "arrangement":
                 lines = tuple(Line(_floats(item["normal"]), item["label"]) for item in data["lines"])
                 cells: Any = tuple(map(_cell, data["cells"]))

@@ -158,6 +158,7 @@ def test_the_table_says_of_a_stand_in_that_it_is_one(tmp_path, monkeypatch, back
         return Images(found.name, found.X[:, ::1024], found.classes, found.note)
 
     monkeypatch.setattr(table_1, "imagenet_stand_in", shrunk)
+    monkeypatch.setattr(table_1, "whiten_tiles", table_1.whiten)
     short = table_1.Profile(None, Recipe((Phase.constant(3, 0.01),), batch=20), sets=False, stand_in=True)
     monkeypatch.setitem(table_1._PROFILES, "stand-in", short)
     (tmp_path / "cifar-10").mkdir()

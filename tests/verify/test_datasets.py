@@ -354,6 +354,20 @@ def test_whitening_is_the_same_from_either_side(samples):
     assert pytest.approx(np.sqrt(samples) * left[:, :rank] @ right[:rank], abs=1e-8) == found.X
 
 
+def test_the_stand_in_is_whitened_tile_by_tile():
+    """Tiles have mean zero and the identity on their span; a tile is one of the images, whitened among all of them."""
+    rng = np.random.default_rng(6)
+    pixels = rng.integers(0, 256, (40, 8)).repeat(384, axis=1).astype(np.uint8)
+    images = datasets.Images("cifar-10", pixels, np.zeros(40))
+    stand_in = datasets.imagenet_stand_in(images)
+    found = datasets.whiten_tiles(stand_in.X)
+    assert found.rank == 4 * 8
+    one = datasets.whiten(pixels).X
+    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        shown = found.X.reshape(10, 3, 64, 64)[:, :, 32 * row : 32 * row + 32, 32 * column : 32 * column + 32]
+        assert shown.reshape(10, 3072) == pytest.approx(one[2 * row + column :: 4], abs=1e-9)
+
+
 @pytest.mark.parametrize(
     ("X", "message"),
     [

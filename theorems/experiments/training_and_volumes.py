@@ -3,16 +3,23 @@
 Theorem 6 bounds the volume of the regions that contain a sub-optimal differentiable local minimum: the chance that a
 normal first layer *starts* in one. Here networks start so, are trained, and walk to an exact minimum, and it is counted
 how often they *end* at one. Small sizes, where a region can be searched for minima completely.
+
+At length the same is asked of single data sets: is `V(L_ε)/V(G)`, exact or estimated by splitting, also how much more
+often training ends at a sub-optimal minimum than at a global one?
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
 from theorems.setting import ERROR, HIDDEN, INPUTS, SAMPLES, SLOPE
 from verify.backends import Backend, get_backend
@@ -28,7 +35,9 @@ from verify.relations import Relation
 from verify.sampling import Draw, Tally, count
 from verify.statements import Check, Citation, Claim, Control, Kind, Picture, Point, Sampler, Statement, Step
 from verify.statistics.estimates import Odds
-from verify.statistics.intervals import Interval, clopper_pearson
+from verify.statistics.intervals import Interval, clopper_pearson, log, odds
+from verify.volume.angular import Method, volumes
+from verify.volume.result import Volumes
 
 FloatArray = NDArray[np.float64]
 
@@ -52,13 +61,29 @@ def difference_of_pairs() -> bool | None:
     return bool(sp.expand((only_a + both) - (only_b + both) - (only_a - only_b)) == 0)
 
 
-def _ends_suboptimal(W: FloatArray, z: FloatArray, X: FloatArray, y: FloatArray, rho: float, epsilon: float) -> bool:
-    """Whether the walk from where training ended comes to such a minimum; kinks are none."""
+class End(StrEnum):
+    """Where the walk from the end of training came to."""
+
+    SUBOPTIMAL = "sub-optimal minimum"
+    """A differentiable minimum with more than `ε N` errors."""
+    GLOBAL = "global minimum"
+    """A differentiable minimum without a residual."""
+    OTHER = "elsewhere"
+    """A kink, a minimum with a residual but few errors, or undecided."""
+
+
+FITTED = 1e-20
+"""Loss of a minimum, as a fraction of that of an output of zero, below which it is rounding."""
+
+
+def _end(W: FloatArray, z: FloatArray, X: FloatArray, y: FloatArray, rho: float, epsilon: float) -> End:
     end = polish(W, z, X, y, rho)
     if end.where is not Where.MINIMUM:
-        return False
+        return End.OTHER
     out = np.asarray(forward(end.W, z, X, rho))
-    return int(((out > 0.5) != (y > 0.5)).sum()) >= errors_above(epsilon, y.size)
+    if int(((out > 0.5) != (y > 0.5)).sum()) >= errors_above(epsilon, y.size):
+        return End.SUBOPTIMAL
+    return End.GLOBAL if end.loss <= FITTED * float(np.mean(y**2)) else End.OTHER
 
 
 def random_labels(rng: np.random.Generator, point: Point, runs: int) -> tuple[FloatArray, FloatArray]:
@@ -102,11 +127,16 @@ def _pairs(
     d0, d1, rho, epsilon = point.integer("d0"), point.integer("d1"), point.real("rho"), point.real("epsilon")
     X, y = labels(rng, point, runs)
     start = Network((rng.standard_normal((runs, d1, d0)),), rng.standard_normal((runs, d1)))
+    starts = [classify(start.hidden[0][k], X[k], y[k], rho, epsilon).suboptimal for k in range(runs)]
+    ends = _ends(start, X, y, rho, epsilon, backend)
+    return starts, [end is End.SUBOPTIMAL for end in ends]
+
+
+def _ends(start: Network, X: FloatArray, y: FloatArray, rho: float, epsilon: float, backend: Backend) -> list[End]:
+    """Where each run comes to from its start."""
     end = descend(start, X, y, RECIPE, rho, backend=backend).network
-    each = range(runs)
-    starts = [classify(start.hidden[0][k], X[k], y[k], rho, epsilon).suboptimal for k in each]
-    ends = [_ends_suboptimal(end.hidden[0][k], end.z[k], X[k], y[k], rho, epsilon) for k in each]
-    return starts, ends
+    runs = range(len(end.z))
+    return [_end(end.hidden[0][k], end.z[k], X[k], y[k], rho, epsilon) for k in runs]
 
 
 def _draw(point: Point, draw: Draw) -> Tally:
@@ -130,8 +160,8 @@ def _read(tally: Tally, point: Point) -> Odds:
     return Odds(first, second, runs, maybe, perhaps)
 
 
-def _point(width: int) -> Point:
-    return Point(N=5, d0=2, d1=width, rho=0.1, epsilon=0.1)
+def _point(width: int, N: int = 5, d0: int = 2) -> Point:
+    return Point(N=N, d0=d0, d1=width, rho=0.1, epsilon=0.1)
 
 
 def figure() -> Curves:
@@ -159,28 +189,274 @@ def _share(answers: Sequence[bool | None]) -> Interval:
 
 
 _KINDS: dict[str, Labels] = {"random": random_labels, "teacher": teacher_labels, "digits": digit_labels}
-_PROFILES = {"small": ((2, 6), 100), "full": ((1, 2, 3, 4, 6, 8), 400)}
+
+
+# --- Each data set by itself --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One data set at one width.
+
+    Attributes:
+        labels: their kind.
+        number: of the data set, from 1.
+        point: its sizes.
+        volumes: of its regions.
+        ends: how many runs came where.
+    """
+
+    labels: str
+    number: int
+    point: Point
+    volumes: Volumes
+    ends: Counter[End]
+
+    @property
+    def volume(self) -> Interval:
+        """`V(L_ε)/V(G)` in logs."""
+        low, high = self.volumes.suboptimal, self.volumes.globalmin
+        return Interval(
+            _quotient(low.log_lower, high.log_upper),
+            _quotient(low.log_estimate, high.log_estimate),
+            _quotient(low.log_upper, high.log_lower),
+        )
+
+    @property
+    def training(self) -> Interval:
+        """Runs that end at a sub-optimal minimum over runs that end at a global one: exact 95 % interval, in logs."""
+        first, second = self.ends[End.SUBOPTIMAL], self.ends[End.GLOBAL]
+        if not first + second:
+            return Interval(-math.inf, -math.inf, math.inf)
+        return odds(first, second, 0.05)
+
+
+def _quotient(first: float, second: float) -> float:
+    """`log(a/b)`; infinite for b = 0, whatever a is."""
+    return math.inf if second == -math.inf else first - second
+
+
+def data_sets(labels: str, point: Point, many: int, seed: int) -> list[tuple[FloatArray, FloatArray]]:
+    """Data sets `(d0 × N, N)` of one kind, the same for every width; those with one label only are left out."""
+    rng = np.random.default_rng([seed, *labels.encode()])
+    found: list[tuple[FloatArray, FloatArray]] = []
+    while len(found) < many:
+        X, y = _KINDS[labels](rng, point, 1)
+        if len(np.unique(y)) == 2:
+            found.append((X[0], y[0]))
+    return found
+
+
+def compare(
+    labels: str, point: Point, many: int, runs: int, seed: int, backend: Backend, *, method: Method, budget: int
+) -> list[Compared]:
+    """Volumes of some data sets, and where training from normal starts comes to on each.
+
+    Args:
+        labels: their kind, a name in the table.
+        point: `N`, `d0`, `d1`, `rho`, `epsilon`.
+        many: how many data sets.
+        runs: trainings on each.
+        seed: of data, starts and estimates.
+        backend: where to train.
+        method: of `verify.volumes`.
+        budget: likewise.
+    """
+    d0, d1, rho, epsilon = point.integer("d0"), point.integer("d1"), point.real("rho"), point.real("epsilon")
+    found = []
+    for number, (X, y) in enumerate(data_sets(labels, point, many, seed), 1):
+        known = volumes(X.T, y, width=d1, slope=rho, epsilon=epsilon, method=method, budget=budget, seed=seed)
+        rng = np.random.default_rng([seed, number, d1, *labels.encode()])
+        start = Network((rng.standard_normal((runs, d1, d0)),), rng.standard_normal((runs, d1)))
+        ends = _ends(start, np.tile(X, (runs, 1, 1)), np.tile(y, (runs, 1)), rho, epsilon, backend)
+        found.append(Compared(labels, number, point, known, Counter(ends)))
+    return found
+
+
+_ENDS = ("estimate", "lower", "upper")
+
+
+def scatter(found: Sequence[tuple[str, Interval, Interval]]) -> Curves:
+    """Training against volumes, a point a data set and width: kind of labels, quotient of volumes, and of runs.
+
+    On the dashed line they agree. Quotients that are zero or infinite by volume have no place on the axis, nor have
+    those of which no run ended at a global minimum; where none ended at a sub-optimal one the upper end is drawn.
+    """
+    shown = [(kind, at, runs) for kind, at, runs in found if math.isfinite(at.estimate) and runs.estimate < math.inf]
+    series = []
+    for kind in dict.fromkeys(kind for kind, _, _ in shown):
+        mine = [(at.estimate, runs) for other, at, runs in shown if other == kind]
+        middle, lower, upper = (tuple(getattr(runs, end) for _, runs in mine) for end in _ENDS)
+        series.append(Series(f"{kind} labels", tuple(at for at, _ in mine), middle, lower, upper, "points"))
+    places = [at.estimate for _, at, _ in shown]
+    diagonal = (min(places), max(places)) if min(places) < max(places) else (places[0], places[0] + 1.0)
+    series.append(Series("as often as volumes say", diagonal, diagonal, style="dashed"))
+    return Curves(
+        "V(L_ε)/V(G): volume of the regions with a sub-optimal minimum over that of those with a global one",
+        "runs that end at a sub-optimal minimum over runs that end at a global one",
+        tuple(series),
+        x_scale="log",
+    )
+
+
+def against_volumes() -> Curves:
+    """Four samples in the plane, where volumes are exact: three data sets of each kind, at two widths."""
+    numpy = get_backend("numpy")
+    found = [
+        one
+        for labels in _KINDS
+        for width in (3, 6)
+        for one in compare(labels, _point(width, N=4), 3, 200, 0, numpy, method="exact", budget=1000)
+    ]
+    return scatter([(one.labels, one.volume, one.training) for one in found])
+
+
+# --- At length ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """A family of data sets: their sizes, and how their volumes are found."""
+
+    N: int
+    d0: int
+    widths: tuple[int, ...]
+    many: int
+    runs: int
+    method: Method
+    budget: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Widths and runs of the averages, and the families whose data sets are looked at one by one."""
+
+    widths: tuple[int, ...]
+    runs: int
+    families: tuple[Sizes, ...]
+
+
+_PROFILES = {
+    "small": Profile((2, 6), 100, (Sizes(4, 2, (3, 6), 2, 200, "exact", 1000),)),
+    "full": Profile(
+        (1, 2, 3, 4, 6, 8),
+        400,
+        (Sizes(5, 2, (3, 4, 6), 8, 1000, "exact", 20_000), Sizes(8, 3, (8,), 2, 3000, "rare", 40_000)),
+    ),
+}
 
 
 def _at_length(setup: Setup) -> tuple[Table, ...]:
-    widths, runs = _PROFILES[setup.profile]
+    profile = _PROFILES[setup.profile]
     rows: list[tuple[Cell, ...]] = []
     for name, labels in _KINDS.items():
-        for width in widths:
+        for width in profile.widths:
             rng = np.random.default_rng([setup.seed, width, *name.encode()])
-            starts, ends = _pairs(rng, _point(width), setup.backend, labels, runs)
-            shares = (_share(starts), _share(ends))
-            shown = [
-                f"{math.exp(one.estimate):.3f} [{math.exp(one.lower):.3f}, {math.exp(one.upper):.3f}]" for one in shares
-            ]
+            starts, ends = _pairs(rng, _point(width), setup.backend, labels, profile.runs)
+            shown = [_shown(share) for share in (_share(starts), _share(ends))]
             rows.append((name, width, *shown))
             setup.tell(f"{name} labels, d1 = {width}: starts {shown[0]}, ends {shown[1]}")
     text = (
-        f"{runs} runs a row, five samples in the plane, ρ = 0.1, ε = 0.1, exact 95 % intervals. Teachers have two "
-        "hidden units; digits are those of scikit-learn by their first two principal components."
+        f"{profile.runs} runs a row, each on a data set of its own, five samples in the plane, ρ = 0.1, ε = 0.1, exact "
+        "95 % intervals. Teachers have two hidden units; digits are those of scikit-learn by their first principal "
+        "components."
     )
     columns = ("labels", "d1", "starts in a region of L_ε (volume)", "ends at a sub-optimal minimum")
-    return (Table("Training against volumes", columns, tuple(rows), (text,)),)
+    averages = Table("Training against volumes", columns, tuple(rows), (text,))
+    found: list[Compared] = []
+    for family in profile.families:
+        for name in _KINDS:
+            for width in family.widths:
+                point = _point(width, N=family.N, d0=family.d0)
+                found += compare(
+                    name, point, family.many, family.runs, setup.seed, setup.backend, method=family.method,
+                    budget=family.budget,
+                )  # fmt: skip
+                setup.tell(f"{name} labels, N = {family.N}, d1 = {width}: {_summary(found[-family.many :])}")
+    return (averages, _each(found, profile), _groups(found))
+
+
+def _shown(share: Interval, digits: str = ".3f") -> str:
+    """An interval in logs as three numbers."""
+    lower, middle, upper = (math.exp(min(end, 700.0)) for end in (share.lower, share.estimate, share.upper))
+    ends = [f"{value:{digits}}" if value < 1e300 else "∞" for value in (lower, middle, upper)]
+    return f"{ends[1]} [{ends[0]}, {ends[2]}]"
+
+
+def _summary(found: Sequence[Compared]) -> str:
+    above = sum(one.training.lower > one.volume.upper for one in found)
+    below = sum(one.training.upper < one.volume.lower for one in found)
+    return f"training above the volume in {above} of {len(found)} data sets, below in {below}"
+
+
+EACH = "Each data set by itself"
+_QUOTIENTS = ("volume", "training")
+_VOLUME, _TRAINED = "V(L_ε)/V(G)", "training: quotient"
+
+
+def _each(found: Sequence[Compared], profile: Profile) -> Table:
+    rows: list[tuple[Cell, ...]] = [
+        (
+            one.labels, one.point.integer("N"), one.point.integer("d0"), one.point.integer("d1"), one.number,
+            _shown(one.volume, ".3g"), one.volumes.method, *(one.ends[end] for end in End),
+            _shown(one.training, ".3g"),
+        )
+        for one in found
+    ]  # fmt: skip
+    text = (
+        "V(L_ε)/V(G) with its ends: exact where the method is `exact` (undecided boxes count for either), else 99 % "
+        "intervals of each volume from splitting. Training: runs at a sub-optimal minimum over runs at a global one, "
+        f"exact 95 % intervals; {', '.join(f'{one.runs} runs at N = {one.N}' for one in profile.families)}, normal "
+        "starts, 400 epochs of Adam, then the walk to an exact minimum. Elsewhere: kinks, and minima with a residual "
+        "but few errors. Data sets are the same for every width; those with one label only are left out."
+    )
+    columns = (
+        "labels", "N", "d0", "d1", "data set", _VOLUME, "method", *map(str, End), _TRAINED,
+    )  # fmt: skip
+    return Table(EACH, columns, tuple(rows), (text,))
+
+
+def _groups(found: Sequence[Compared]) -> Table:
+    """How well volumes foretell training, for each kind of labels and size."""
+    rows: list[tuple[Cell, ...]] = []
+    for key in dict.fromkeys((one.labels, one.point.integer("N"), one.point.integer("d1")) for one in found):
+        group = [one for one in found if (one.labels, one.point.integer("N"), one.point.integer("d1")) == key]
+        finite = [one for one in group if all(map(math.isfinite, (one.volume.estimate, one.training.estimate)))]
+        factors = sorted(math.exp(one.training.estimate - one.volume.estimate) for one in finite)
+        rank = None
+        if len(finite) > 2:
+            volume, training = (np.array([getattr(one, name).estimate for one in finite]) for name in _QUOTIENTS)
+            rank = round(float(spearmanr(volume, training).statistic), 2)
+        rows.append(
+            (
+                *key, len(group), sum(one.training.lower > one.volume.upper for one in group),
+                sum(one.training.upper < one.volume.lower for one in group),
+                f"{factors[0]:.2g} · {float(np.median(factors)):.2g} · {factors[-1]:.2g}" if factors else None, rank,
+            )
+        )  # fmt: skip
+    text = (
+        "Above, below: data sets whose two intervals do not meet. The factor is training's quotient over that of "
+        "volumes: least, median and largest of the data sets where both are positive and finite. Rank correlation "
+        "(Spearman) over these: 1 if volumes order the data sets as training does."
+    )
+    columns = ("labels", "N", "d1", "data sets", "training above", "below", "factor", "rank correlation")
+    return Table("Do volumes say where training ends?", columns, tuple(rows), (text,))
+
+
+def drawn(tables: Sequence[Table]) -> Curves:
+    """The scatter plot from the table of single data sets."""
+    (table,) = (table for table in tables if table.title == EACH)
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    found = []
+    for row in rows:
+        found.append((str(row["labels"]), _read_shown(str(row[_VOLUME])), _read_shown(str(row[_TRAINED]))))
+    return scatter(found)
+
+
+def _read_shown(text: str) -> Interval:
+    """What `_shown` wrote."""
+    middle, lower, upper = (log(float(part.strip("[],").replace("∞", "inf"))) for part in text.split())
+    return Interval(lower, middle, upper)
 
 
 STATEMENT = Statement(
@@ -225,13 +501,22 @@ STATEMENT = Statement(
             "no run did, only the upper end is drawn.",
             figure,
         ),
+        Picture(
+            "volumes",
+            "Training against volumes, one data set at a time",
+            "Four samples in the plane, ρ = 0.1, ε = 0.1; three data sets of each kind of labels at widths 3 and 6. "
+            "Across is a quotient of exact volumes, upwards that of 200 runs with its 95 % interval. On the dashed "
+            "line training would end at sub-optimal minima as often, for each global one, as volumes say.",
+            against_volumes,
+        ),
     ),
     experiment=Experiment(
         {
-            "small": "two widths, three kinds of labels, 100 runs each; some seconds",
-            "full": "six widths, three kinds of labels, 400 runs each; a minute or two",
+            "small": "two widths, three kinds of labels, 100 runs each, two data sets of each one by one; some seconds",
+            "full": "six widths, three kinds of labels, 400 runs each, ten data sets of each one by one; ten minutes",
         },
         _at_length,
+        drawn=drawn,
     ),
     notes=(
         "Ends at kinks count as no sub-optimal minimum, nor do walks that end where more boundaries meet than can be "

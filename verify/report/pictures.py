@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
-from verify.pictures import Arrangement, Curves, Drawing, Line, Map, Polygon, Sector, Series, Vector, cross, dot
+from verify.pictures import Arrangement, Curves, Drawing, Line, Map, Polygon, Scale, Sector, Series, Vector, cross, dot
 from verify.report import numbers
-from verify.report.canvas import GLYPH, Canvas, Figure, Place, cut, log_ticks
+from verify.report.canvas import GLYPH, Canvas, Figure, Pieces, Place, cut, log_ticks
 
 _TONES = (1, 2, 3, 4, 5, 6)
 _OPACITY = (0.62, 0.22, 0.15, 0.2, 0.2, 0.2)  # what is hatched has a faint ground
@@ -54,6 +55,7 @@ _MARGIN = 24.0  # around a disc, for the words of its lines
 _WORDS = {2: 8, 3: 3}  # characters beside a line, by the dimension
 _STEP = 0.1  # radians between places on an arc
 _FLAT = 1e-9
+_GREATEST = 700.0  # natural log of what a float holds
 
 Sign = tuple[str, Callable[[Place], None]]
 
@@ -382,8 +384,10 @@ def _curves(drawing: Curves, title: str) -> Figure:
     ]
     top = canvas.legend(items, _WIDE, room=21) + 22
     bottom = top + tall
-    low, high = _range(drawing.series)
-    xs = sorted({x for item in drawing.series for x in item.x})
+    straight = drawing.y_scale == "linear"
+    shown = [_exponentiated(item) for item in drawing.series] if straight else list(drawing.series)
+    low, high = _straight_range(shown) if straight else _range(shown)
+    xs = sorted({x for item in shown for x in item.x})
 
     def across(x: float) -> float:
         share = (x - xs[0]) / (xs[-1] - xs[0]) if len(xs) > 1 else 0.5
@@ -393,30 +397,50 @@ def _curves(drawing: Curves, title: str) -> Figure:
         return bottom - tall * min(1.0, max(0.0, (value - low) / (high - low)))
 
     canvas.text((0, top - 9), f"↑ {cut(drawing.y_label, 90)}", style="soft")
-    for value, label in log_ticks(low, high):
+    for value, label in _ticks((low, high)) if straight else log_ticks(low, high):
         canvas.line((left, up(value)), (right, up(value)), "grid")
         canvas.text((left - 7, up(value) + 3.8), label, "end")
     canvas.line((left, bottom), (right, bottom), "axis")
     end = -math.inf
-    for x, words in _ticks(xs):
-        half = len(words) * GLYPH / 2
+    for x, words in log_ticks(xs[0], xs[-1]) if drawing.x_scale == "log" and len(xs) > 1 else _ticks(xs):
+        half = sum(len(part) for part, _ in words) * GLYPH / 2
         canvas.line((across(x), bottom), (across(x), bottom + 4), "axis")
         if across(x) - half > end + 4:
             canvas.text((across(x), bottom + 16), words, "middle")
             end = across(x) + half
     canvas.text(((left + right) / 2, bottom + 32), f"{cut(drawing.x_label, 90)} →", "middle", "soft")
-    points = sum(item.style == "points" for item in drawing.series)
-    order = sorted(zip(drawing.series, looks, strict=True), key=lambda pair: pair[0].style == "points")
+    points = [item for item in shown if item.style == "points"]
+    # Bars of two series at one place would lie on one another; elsewhere a point stands where it belongs.
+    crowded = len({x for item in points for x in item.x}) < sum(len(set(item.x)) for item in points)
+    order = sorted(zip(shown, looks, strict=True), key=lambda pair: pair[0].style == "points")
     for item, look in order:
         if item.style == "points":
-            aside = 6 * (look[1] - (points - 1) / 2)  # or the bars of two series would lie on one another
+            aside = 6 * (look[1] - (len(points) - 1) / 2) if crowded else 0.0
             _draw_points(canvas, item, look, lambda x, aside=aside: across(x) + aside, up, (low, high))  # type: ignore[misc]
         else:
             _draw_line(canvas, item, look, across, up)
     height = bottom + 40
-    words = "; ".join(_series_in_words(item) for item in drawing.series)
-    alt = f"Picture “{title}”: {drawing.y_label}, on a log scale, against {drawing.x_label}. {words}."
+    told = "; ".join(_series_in_words(item, drawing.x_scale) for item in drawing.series)
+    scale = "" if straight else ", on a log scale"
+    alt = f"Picture “{title}”: {drawing.y_label}{scale}, against {drawing.x_label}. {told}."
     return Figure(canvas.svg(_WIDE, height), alt, _WIDE, height)
+
+
+def _exponentiated(item: Series) -> Series:
+    """The same series with values in place of their logs."""
+    y, lower, upper = (
+        None if logs is None else tuple(math.exp(min(log, _GREATEST)) for log in logs)
+        for logs in (item.y, item.lower, item.upper)
+    )
+    return replace(item, y=y or (), lower=lower, upper=upper)
+
+
+def _straight_range(series: Sequence[Series]) -> tuple[float, float]:
+    """From 0 to a little above all values; an interval may double that room, and is cut beyond."""
+    most = max(value for item in series for value in item.y)
+    ends = [end for item in series for end in item.upper or ()]
+    most = max([most, *(end for end in ends if end <= 2 * most)]) if most > 0 else max([*ends, 1.0])
+    return 0.0, 1.06 * most
 
 
 Look = tuple[int, int]  # the tone, and the number among the series of one style
@@ -444,16 +468,16 @@ def _range(series: Sequence[Series]) -> tuple[float, float]:
     return low - (0.15 if is_open else 0.06) * room, high + 0.06 * room
 
 
-def _ticks(xs: Sequence[float]) -> list[tuple[float, str]]:
+def _ticks(xs: Sequence[float]) -> list[tuple[float, Pieces]]:
     if len(xs) <= 12 and all(x == round(x) for x in xs):
-        return [(x, numbers.parameter(int(x))) for x in xs]
+        return [(x, [(numbers.parameter(int(x)), 0)]) for x in xs]
     raw = (xs[-1] - xs[0]) / 8
     if raw <= 0:
-        return [(xs[0], numbers.parameter(xs[0]))]
+        return [(xs[0], [(numbers.parameter(xs[0]), 0)])]
     unit = 10.0 ** math.floor(math.log10(raw))
     step = next(unit * m for m in (1, 2, 5, 10) if unit * m >= raw * (1 - 1e-9))
     marks = range(math.ceil(xs[0] / step - 1e-9), math.floor(xs[-1] / step + 1e-9) + 1)
-    return [(mark * step, numbers.parameter(float(mark * step))) for mark in marks]
+    return [(mark * step, [(numbers.parameter(float(mark * step)), 0)]) for mark in marks]
 
 
 def _stroke(item: Series, look: Look) -> str:
@@ -525,11 +549,12 @@ def _draw_points(
             canvas.symbol((at, up(value)), path, f"{fill} tone-{tone}")
 
 
-def _series_in_words(item: Series) -> str:
+def _series_in_words(item: Series, x_scale: Scale) -> str:
     shown = [(x, value) for x, value in zip(item.x, item.y, strict=True) if math.isfinite(value)]
     kind = {"line": "line", "dashed": "dashed line", "points": "points"}[item.style]
     kind += " with intervals" if item.lower is not None else ""
     if not shown:
         return f"{item.label} ({kind}): no value above zero"
-    ends = [f"{numbers.from_log(value)} at {numbers.parameter(float(x))}" for x, value in (shown[0], shown[-1])]
+    places = [numbers.from_log(x) if x_scale == "log" else numbers.parameter(float(x)) for x, _ in shown]
+    ends = [f"{numbers.from_log(shown[end][1])} at {places[end]}" for end in (0, -1)]
     return f"{item.label} ({kind}): {' to '.join(dict.fromkeys(ends))}"
