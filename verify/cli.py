@@ -24,6 +24,7 @@ from verify.foreign import Failed, reason
 from verify.plain import plain, plain_json
 
 if TYPE_CHECKING:
+    from verify.certificate.result import Certificate
     from verify.run import Drawn
     from verify.statements import Statement
 
@@ -477,16 +478,27 @@ def _assignment(text: str) -> tuple[str, float]:
 @click.option("--threshold", default=0.5, show_default=True, type=float, help="Between the two classes; 0 for ±1.")
 @click.option("--bias", default="refuse", show_default=True, help="refuse, or constant-feature to fold biases in.")
 @click.option("--seed", default=0, show_default=True, type=int, help="Seed of the volume and of better networks.")
+@click.option(
+    "--out",
+    default=None,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Also write certificate.html, certificate.pdf and certificate.json.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def certify_command(weights: str, data: str, bias: str, threshold: float, as_json: bool, **options: Any) -> int:
+def certify_command(
+    weights: str, data: str, bias: str, threshold: float, out: Path | None, as_json: bool, **options: Any
+) -> int:
     r"""Say what a trained network provably is: inside a region, a local minimum, a global one.
 
     WEIGHTS holds arrays W (hidden units × features) and z (hidden units) in an .npz file, or is a PyTorch state dict
-    (.pt, .pth). DATA holds X (samples × features) and y. The exit code is 0 whatever the outcome.
+    (.pt, .pth). DATA holds X (samples × features) and y. The exit code is 0 whatever the outcome. With --out the
+    certificate is also written as one page, for a browser and for paper, and as JSON.
 
     \b
     Examples:
       python -m verify certify weights.npz data.npz
+      python -m verify certify weights.npz data.npz --out certificate
       python -m verify certify model.pt data.npz --slope 0.01 --bias constant-feature --json
     """
     from verify.certificate.certify import certify
@@ -495,9 +507,34 @@ def certify_command(weights: str, data: str, bias: str, threshold: float, as_jso
 
     given = without_bias(read_weights(weights), *read_arrays(data), bias)
     found = certify(*given.arrays, threshold=threshold - given.output_bias, **options)
-    found = replace(found, notes=given.notes)
+    found = replace(found, notes=(*found.notes, *given.notes))
+    if out is not None:
+        _certificate_files(found, out, Path(weights), Path(data))
     click.echo(plain_json(found.to_dict()) if as_json else plain(repr(found)))
     return 0
+
+
+def _certificate_files(found: Certificate, out: Path, weights: Path, data: Path) -> None:
+    """The page and the JSON; sums say which files they are about."""
+    import hashlib
+
+    from verify.certificate.sheet import shown_name, write_sheet
+    from verify.report.build import replace as write
+    from verify.results import environment
+
+    shape = f"d0 = {found.d0} features, d1 = {found.d1} hidden units, slope {found.slope:g}"
+    sources = {
+        "network": f"{shown_name(weights.name)}: {shape}",
+        "data": f"{shown_name(data.name)}: N = {found.N} samples; d0·d1/N = {found.d0 * found.d1 / found.N:.3g}",
+        "near means": f"within {found.tolerance:g} of each neuron's length",
+    }
+    for name, file in (("SHA-256 of network", weights), ("SHA-256 of data", data)):
+        sources[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    facts = environment()
+    stamp = {"verify": facts["packages"]["verify"], "Python": facts["python"], "NumPy": facts["packages"]["numpy"]}
+    out.mkdir(parents=True, exist_ok=True)
+    write_sheet(found, out, sources, stamp, datetime.now())
+    write(out / "certificate.json", plain_json(found.to_dict() | {"sources": sources, "versions": stamp}).encode())
 
 
 @cli.command("experiment")

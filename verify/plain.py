@@ -14,6 +14,15 @@ def plain(text: str) -> str:
     return "".join(char if char == "\n" else _visible(char) for char in unicodedata.normalize("NFC", text))
 
 
+def plain_data(value: Any) -> Any:
+    """`plain` for every string in JSON-like data."""
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, dict):
+        return {plain(str(key)): plain_data(item) for key, item in value.items()}
+    return [plain_data(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def plain_json(value: Any) -> str:
     """JSON of which the same is true, and which still says the same."""
     text = json.dumps(value, indent=1, ensure_ascii=False)

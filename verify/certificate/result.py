@@ -14,6 +14,8 @@ from verify.volume.result import Volume
 
 FloatArray = npt.NDArray[np.float64]
 
+_VOLUME, _NEARBY = "region's log-volume", "exact minimum"
+
 VERDICTS = ("differentiable", "local_minimum", "local_minimum_as_given", "global_minimum")
 
 
@@ -214,32 +216,37 @@ class Certificate:
         for name in VERDICTS:
             verdict: Verdict = getattr(self, name)
             lines += [f"  {name:<23}{verdict}", *_wrapped(verdict.text)]
-        errors = f"{self.errors[0]}" if self.errors[0] == self.errors[1] else f"{self.errors[0]} to {self.errors[1]}"
-        lines += [
-            "",
-            f"  mean squared error     {self.mse}; {errors} of {self.N} samples misclassified",
-            f"  largest gradient       {self.gradient or 'no neuron has only nonzero inputs'}, relative",
-            f"  nearest boundary       neuron {self.boundary.neuron}, sample {self.boundary.sample}: "
-            f"sine of the angle {self.boundary.sine}",
-            f"  neurons                {self.inactive} inactive on every sample, {self.silent} with z = 0",
-            f"  zero neural inputs     {self._zeros()}",
-            f"  region's log-volume    {self._volume()}",
-        ]
-        if self.volume is not None and self.volume.note:
-            lines += _wrapped(self.volume.note)
-        if self.exact_minimum is not None:
-            near = self.exact_minimum
-            lines.append(
-                f"  exact minimum          within {near.distance:.2g} of each neuron; rank(A ∘ X) = {near.rank}, "
-                f"mean squared error {near.mse}"
-            )
-        else:
-            lines.append("  exact minimum          none was proved")
-        lines += _wrapped(self.reason)
-        if self.better is not None:
-            lines.append(f"  better network         {self.better.made}: mean squared error ≤ {self.better.mse:.3g}")
+        lines.append("")
+        for name, value in self.facts().items():
+            lines.append(f"  {name:<23}{value}")
+            if name == _VOLUME and self.volume is not None:
+                lines += _wrapped(self.volume.note)
+            if name == _NEARBY:
+                lines += _wrapped(self.reason)
         lines += [f"  note: {note}" for note in self.notes]
         return "\n".join(lines)
+
+    def facts(self) -> dict[str, str]:
+        """The numbers behind the verdicts, each in words, by name."""
+        errors = f"{self.errors[0]}" if self.errors[0] == self.errors[1] else f"{self.errors[0]} to {self.errors[1]}"
+        nearby = "none was proved"
+        if (near := self.exact_minimum) is not None:
+            nearby = (
+                f"within {near.distance:.2g} of each neuron; rank(A ∘ X) = {near.rank}, mean squared error {near.mse}"
+            )
+        found = {
+            "mean squared error": f"{self.mse}; {errors} of {self.N} samples misclassified",
+            "largest gradient": f"{self.gradient or 'no neuron has only nonzero inputs'}, relative",
+            "nearest boundary": f"neuron {self.boundary.neuron}, sample {self.boundary.sample}: "
+            f"sine of the angle {self.boundary.sine}",
+            "neurons": f"{self.inactive} inactive on every sample, {self.silent} with z = 0",
+            "zero neural inputs": self._zeros(),
+            _VOLUME: self._volume(),
+            _NEARBY: nearby,
+        }
+        if self.better is not None:
+            found["better network"] = f"{self.better.made}: mean squared error ≤ {self.better.mse:.3g}"
+        return found
 
     def _zeros(self) -> str:
         zeros = self.zeros

@@ -49,17 +49,37 @@ def render_pdf(view: dict[str, Any]) -> bytes:
         raise RuntimeError(f"the PDF could not be set: {error}") from error
 
 
-def _compile(data: Any, images: dict[str, str]) -> bytes:
-    template = Path(__file__).parent / "templates" / "report.typ"
+def render_sheet(sheet: dict[str, Any]) -> bytes:
+    """One page of a certificate; characters as in `render_pdf`.
+
+    Args:
+        sheet: what `verify.certificate.sheet` made, and `started`, seconds since 1970.
+
+    Raises:
+        RuntimeError: if Typst refuses the document.
+    """
+    data = _map_text({**sheet, "colours": LIGHT}, _breakable)
+    try:
+        return _compile(data, {}, "certificate.typ")
+    except typst.TypstError:
+        data = _map_text(data, lambda text: _SHOWN.sub(_numbered, text))
+    try:
+        return _compile(data, {}, "certificate.typ")
+    except typst.TypstError as error:
+        raise RuntimeError(f"the PDF could not be set: {error}") from error
+
+
+def _compile(data: Any, images: dict[str, str], name: str = "report.typ") -> bytes:
+    template = Path(__file__).parent / "templates" / name
     # A folder, since Typst's in-memory files must be text and its root must hold all of them.
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        (root / "report.typ").write_bytes(template.read_bytes())
+        (root / name).write_bytes(template.read_bytes())
         (root / "view.json").write_text(json.dumps(data), encoding="utf-8")
-        for name, svg in images.items():
-            (root / name).write_text(svg, encoding="utf-8")
+        for image, svg in images.items():
+            (root / image).write_text(svg, encoding="utf-8")
         content: bytes = typst.compile(
-            str(root / "report.typ"),
+            str(root / name),
             root=folder,
             format="pdf",
             ignore_system_fonts=True,

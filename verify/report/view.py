@@ -9,20 +9,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from verify.plain import plain
+from verify.plain import plain_data
 from verify.report import numbers, words
 from verify.report.overview import overview
 from verify.report.shown import shown_verdict
 from verify.report.statement import shown_statement
-
-
-def _clean(value: Any) -> Any:
-    """`plain` for every string in JSON-like data."""
-    if isinstance(value, str):
-        return plain(value)
-    if isinstance(value, dict):
-        return {plain(str(key)): _clean(item) for key, item in value.items()}
-    return [_clean(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def make_view(results: dict[str, Any]) -> dict[str, Any]:
@@ -31,7 +22,7 @@ def make_view(results: dict[str, Any]) -> dict[str, Any]:
     Raises:
         KeyError: if a field of the results is missing.
     """
-    results = _clean(results)
+    results = plain_data(results)
     statements = results["statements"]
     anchors = {item["id"]: f"s-{index}" for index, item in enumerate(statements, 1)}
     labels = {item["id"]: words.label(item) for item in statements}
