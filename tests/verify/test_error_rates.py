@@ -72,8 +72,8 @@ def test_the_plan_of_the_study_is_that_of_a_run():
 def test_e_values_of_runs_at_the_boundary_and_with_a_false_claim():
     """One of 27 e-values of true claims passes 1e8 with probability 3e-7 at most (Markov), whatever ended the samples.
 
-    The quantity of one claim, 0.04, is three times its bound. Its sample ends once the interval has left the bound out,
-    at 250 trials or 1000, and e is then above 100 for any counts that do that.
+    The quantity of one claim is three times its bound of 0.04. Its sample ends once the interval has left the bound out;
+    the least e-value with which that can be is 33, at 1000 trials. It is averaged over two points, and twenty of the run.
     """
     plan = study.synthetic_plan(0.2)
     false = next(task for task in plan.tasks if task.sampler == "upper-0" and task.point.real("p") < 0.1)
@@ -82,8 +82,8 @@ def test_e_values_of_runs_at_the_boundary_and_with_a_false_claim():
         rng = study.np.random.default_rng([5, number])
         reports = study.simulated(plan, rng, {(false.sampler, false.point): 3 * false.point.real("p")})
         named = {report.statement.id: report.log_e for report in reports}
-        assert named.pop("upper-0") > math.log(100)
-        assert merged([point for report in reports for point in against(report)]) > math.log(100 / 20)
+        assert named.pop("upper-0") > math.log(32 / 2)
+        assert merged([point for report in reports for point in against(report)]) > math.log(32 / 20)
         logs += named.values()
         controls += [control.log_e for report in reports for check in report.checks for control in check.controls]
     assert len(logs) == 27
