@@ -38,6 +38,12 @@ def all_statements(*folders: str) -> dict[str, Statement]:
 
     Args:
         *folders: folders with statement modules of your own.
+
+    >>> found = all_statements()
+    >>> found["theorem-6"].title
+    'Sub-optimal minima have exponentially small volume'
+    >>> [name for name, item in found.items() if "f10" in item.uses and name.startswith("theorem")]
+    ['theorem-6']
     """
     from verify.registry import discover
 
@@ -53,6 +59,9 @@ def statement(identifier: str, *folders: str) -> Statement:
 
     Raises:
         InputError: if there is no such statement, naming the nearest.
+
+    >>> statement("f19")
+    Statement('f19', 'Theorem 6 at finite size, near the threshold', 'finite-N note, F19')
     """
     from verify.registry import discover
 

@@ -83,6 +83,10 @@ def log_value(expr: sp.Expr, values: Mapping[sp.Symbol, Any]) -> float:
     Raises:
         ValueError: if the value is negative, and as `signed_log` does.
         ArithmeticError: as `signed_log` does.
+
+    >>> n = sp.Symbol("n")
+    >>> round(log_value(sp.exp(-(n**2)) / sp.factorial(n), {n: 1000}), 6)
+    -1005912.128178
     """
     sign, log = signed_log(expr, values)
     if sign < 0:

@@ -371,6 +371,15 @@ def table(results: dict[str, Any]) -> list[dict[str, Any]]:
 
     Args:
         results: what `read` returned, or `results` of a run.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from verify.run import run
+    >>> from verify.runner import Settings
+    >>> with TemporaryDirectory() as folder:
+    ...     found = run(["f7"], Settings(seed=1), Path(folder), report=False)
+    >>> row = table(found.results)[0]
+    >>> row["statement"], row["check"], row["r"], row["log_bound"], row["outcome"]
+    ('f7', 'all subspaces', 1, 0.69314718056, 'holds')
     """
     rows = []
     for statement in results["statements"]:

@@ -58,6 +58,9 @@ class Budget:
 
         Raises:
             InputError: for anything else.
+
+        >>> Budget.parse("2x,90s")
+        Budget(factor=2.0, seconds=90.0)
         """
         factor, seconds = 1.0, None
         for part in text.split(","):

@@ -57,6 +57,10 @@ class Point(Mapping[str, Scalar]):
 
     Raises:
         ValueError: at construction, where a parameter is neither text nor a finite number.
+
+    >>> point = Point(N=20, d0=5, rho=0.1)
+    >>> point.integer("N"), point.but(d0=6)
+    (20, Point(N=20, d0=6, rho=0.1))
     """
 
     def __init__(self, **parameters: Scalar) -> None:
@@ -184,6 +188,13 @@ class Claim:
         bound: right-hand side, typeset and evaluated from this one object.
         where: abbreviations `(symbol, expression)`; a value given for such a symbol overrides its expression.
         proviso: words after the formula, such as "with probability at least 1 − δ over X".
+
+    >>> n, t = sp.symbols("n t", positive=True)
+    >>> claim = Claim(sp.Symbol("P"), Relation.AT_MOST, sp.exp(-2 * n * t**2))
+    >>> claim.log_bound(n=10**6, t=0.1)  # of a bound that is no float
+    -20000.0
+    >>> claim.with_bound(lambda bound: bound**4).reversed().log_bound(n=10, t=1)
+    -80.0
     """
 
     quantity: sp.Basic
@@ -530,6 +541,13 @@ class Statement:
 
         Raises:
             InputError: if a value is missing, not a number, outside its domain, or of no variable of the statement.
+
+        >>> import verify
+        >>> round(verify.statement("f19").log_bound(N=100, d0=50, d1=50, epsilon=0.1, rho=0.1), 6)
+        -240.485909
+        >>> verify.statement("f19").log_bound(N=100, d0=50, d1=50, epsilon=2, rho=0.1)
+        Traceback (most recent call last):
+        verify.errors.InputError: epsilon = 2 is outside the domain Interval.open(0, 1) of f19
         """
         self.check_domains(**parameters)
         return self.claim.log_bound(**parameters)

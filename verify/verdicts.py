@@ -93,6 +93,9 @@ def combine(verdicts: Iterable[Verdict]) -> Verdict:
     not-applicable parts neither help nor hurt a whole in which another part holds, and are counted in the text.
     The evidence is the weakest among the parts that decided the outcome, except that *one* violation suffices,
     so there it is the strongest.
+
+    >>> print(combine([Verdict(Outcome.HOLDS, Evidence.PROOF), Verdict(Outcome.HOLDS, Evidence.EXACT)]))
+    holds · exact
     """
     parts = list(verdicts)
     outcome = next((o for o in _PRECEDENCE if any(part.outcome is o for part in parts)), None)

@@ -29,6 +29,11 @@ def pattern(W: Array, X: Array, slope: float) -> Array:
 
     Raises:
         ValueError: if the inner dimensions differ or `slope` is 1.
+
+    >>> import numpy as np
+    >>> pattern(np.array([[1.0, -2.0], [-1.0, 1.0]]), np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]]), 0.1)
+    array([[1. , 0.1, 0.1],
+           [0.1, 1. , 0.1]])
     """
     check_layers(W, X, slope)
     xp = array_api_compat.array_namespace(W, X)

@@ -52,6 +52,9 @@ def cover_count(N: int, d0: int) -> int:
 
     Raises:
         ValueError: if N or d0 is below 1.
+
+    >>> cover_count(10, 3)
+    92
     """
     if N < 1 or d0 < 1:
         raise ValueError(f"got N = {N}, d0 = {d0}; expected both to be at least 1")
@@ -92,6 +95,14 @@ def cells(X: npt.ArrayLike, *, limit: int = 1_000_000) -> SignArray:
             not clearly independent.
         CellLimitError: if there are more than `limit` cells; nothing is enumerated then.
         ValueError: if X is not a finite `d0 × N` array.
+
+    >>> cells([[1, 0, 1], [0, 1, 1]])
+    array([[-1, -1, -1],
+           [-1,  1, -1],
+           [-1,  1,  1],
+           [ 1, -1, -1],
+           [ 1, -1,  1],
+           [ 1,  1,  1]], dtype=int8)
     """
     exact = exact_entries(X)
     data = _samples(X)
@@ -126,6 +137,9 @@ def cell_angles(X: npt.ArrayLike) -> tuple[SignArray, FloatArray]:
     Raises:
         GeneralPositionError: if a sample is zero or two are parallel, or (floats) not clearly otherwise.
         ValueError: if X is not a finite `d0 × N` array with d0 at most 2.
+
+    >>> cell_angles([[1, 0, 1], [0, 1, 1]])[1]
+    array([0.25 , 0.125, 0.125, 0.125, 0.125, 0.25 ])
     """
     exact = exact_entries(X)
     data = _samples(X)

@@ -18,6 +18,14 @@ def khatri_rao(A: Array, X: Array) -> Array:
 
     Returns:
         `(..., d1·d0, N)`. Large: for rank and residual use `gram`.
+
+    >>> import numpy as np
+    >>> A, X = np.array([[1, 1, 0], [0, 1, 1]]), np.array([[1, 0, 1], [0, 1, 1]])
+    >>> khatri_rao(A, X)
+    array([[1, 0, 0],
+           [0, 1, 0],
+           [0, 0, 1],
+           [0, 1, 1]])
     """
     xp = array_api_compat.array_namespace(A, X)
     product = A[..., :, None, :] * X[..., None, :, :]

@@ -392,6 +392,12 @@ def judge(estimate: Estimate, relation: Relation, log_bound: float, level: float
         For `<=`, `>=`, `=`: holds, violated, undecided, or vacuous (an upper bound of at least one on a
         probability). For an asymptotic relation: undecided, with the way in which the leading term, read
         literally at this size, points; never holds or violated, which no finite size can decide.
+
+    >>> for bound in (0.05, 0.001, 2.0):
+    ...     print(judge(Proportion(hits=3, trials=1000), Relation.AT_MOST, math.log(bound), level=0.001))
+    holds · statistical
+    undecided · statistical
+    vacuous · statistical
     """
     return judge_within(estimate, estimate.interval(level), relation, log_bound)
 

@@ -45,6 +45,10 @@ def clopper_pearson(hits: int, trials: int, level: float, doubtful: int = 0) -> 
 
     Raises:
         ValueError: if the counts are inconsistent or the level lies outside (0, 1).
+
+    >>> seen = clopper_pearson(hits=0, trials=1000, level=0.01)
+    >>> seen.lower, round(math.exp(seen.upper), 6)
+    (-inf, 0.005284)
     """
     if min(hits, doubtful) < 0 or trials < 1 or hits + doubtful > trials:
         raise ValueError(

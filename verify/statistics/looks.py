@@ -31,6 +31,9 @@ def looks(planned: int, most: int) -> tuple[int, ...]:
 
     Raises:
         ValueError: if a number is below 1.
+
+    >>> [(size, share(size, 16)) for size in looks(16, 64)]
+    [(4, 0.0625), (8, 0.125), (16, 0.5), (32, 0.125), (64, 0.0625)]
     """
     if planned < 1 or most < 1:
         raise ValueError(f"got {planned} planned chunks and at most {most}; expected at least 1")

@@ -135,7 +135,13 @@ class Volumes:
         return {**volumes, "method": self.method, "reason": self.reason, "level": self.level, **self.facts}
 
     def rows(self) -> list[dict[str, Any]]:
-        """One dict an event, `to_dict` of its volume with its name: `pandas.DataFrame(found.rows())`."""
+        """One dict an event, `to_dict` of its volume with its name: `pandas.DataFrame(found.rows())`.
+
+        >>> from verify import volumes
+        >>> found = volumes([[1, 0], [0, 1], [1, 1]], [0, 1, 1], width=2)
+        >>> [(row["event"], row["estimate"]) for row in found.rows()][:2]
+        [('rank', 0.65625), ('support', 0.65625)]
+        """
         return [{"event": name, **getattr(self, name).to_dict()} for name in EVENTS]
 
     def _repr_html_(self) -> str:
