@@ -75,8 +75,13 @@ def odds(first: int, second: int, level: float) -> Interval:
     """
     if first < 0 or second < 0 or first + second == 0:
         raise ValueError(f"got counts {first} and {second}; expected at least one event of either kind")
-    share = clopper_pearson(first, first + second, level)
-    return Interval(log_odds(share.lower), log(first) - log(second) if second else math.inf, log_odds(share.upper))
+    share, rest = (clopper_pearson(count, first + second, level) for count in (first, second))
+    # Of a share near one what is left of the odds is rounding, and of its rest it is not.
+    lower, upper = (
+        log_odds(end) if end < -math.log(2) else -log_odds(other)
+        for end, other in ((share.lower, rest.upper), (share.upper, rest.lower))
+    )
+    return Interval(lower, log(first) - log(second) if second else math.inf, upper)
 
 
 def log_odds(log_share: float) -> float:

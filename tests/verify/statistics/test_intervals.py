@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.special import gammaincinv
 from scipy.stats import binomtest, tvar
@@ -151,6 +151,8 @@ def test_odds_at_the_ends():
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.sampled_from(LEVELS))
+@example(1, 0, 1e-15)
+@example(0, 1, 1e-15)
 def test_odds_turn_round(first, second, level):
     if first + second == 0:
         return
