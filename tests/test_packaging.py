@@ -27,6 +27,7 @@ NEEDED = (
     "verify/report/templates/report.js",
     "verify/report/templates/report.typ",
     "verify/report/templates/comparison.html.j2",
+    "verify/report/templates/site.css",
     "verify/report/assets/stix-two-math-subset.woff2",
     "verify/scaffold/my_lemma.py",
     "verify/scaffold/test_my_lemma.py",
