@@ -137,7 +137,7 @@ def api(folder: Path) -> None:
         names += [info.name for info in found if info.name.rpartition(".")[2] not in INNER]
     for name in names:
         title = f"``{name}``"
-        text = f"{title}\n{'=' * len(title)}\n\n.. automodule:: {name}\n   :members:\n   :show-inheritance:\n"
+        text = f"{title}\n{'=' * len(title)}\n\n.. automodule:: {name}\n   :members:\n"
         write(folder / f"{name}.rst", text)
     write(folder / "index.md", "\n".join(["# API\n", tree(names, hidden=False)]))
 

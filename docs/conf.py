@@ -15,6 +15,7 @@ myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_fence_as_directive = ["math"]
 myst_heading_anchors = 4
 html_math_renderer = "verify"
+verify_works = {"finite-N note": "docs/math/finite-n"}
 nb_execution_mode = "off"  # the notebook is committed with its outputs, and a test executes it
 
 suppress_warnings = ["myst.header"]  # tables of experiments, as printed, begin at the third level
@@ -30,7 +31,7 @@ autodoc_type_aliases = {
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
 napoleon_numpy_docstring = False
-smartquotes_action = "q"  # two dashes begin an option
+napoleon_use_ivar = True
 default_role = "code"  # docstrings are written with single backticks
 
 html_theme = "furo"

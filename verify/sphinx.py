@@ -7,7 +7,7 @@ own text included, are set by the typesetter of the reports if `html_math_render
 
 Values for `conf.py`: `verify_folders`, folders of statement modules of your own; `verify_results`, the `results.json`
 of a run, of which pages then show verdicts, figures and pictures; `verify_report`, where the report of that run lies
-on the site, from its top.
+on the site, from its top; `verify_works`, for works that are cited without an address, their pages on the site.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("verify_folders", (), "env", types=(list, tuple))
     app.add_config_value("verify_results", None, "env", types=(str, type(None)))
     app.add_config_value("verify_report", None, "env", types=(str, type(None)))
+    app.add_config_value("verify_works", {}, "env", types=(dict,))
     app.add_directive("statement", StatementPage)
     app.add_directive("statements", StatementTable)
     app.connect("config-inited", _resolve)
@@ -206,8 +207,12 @@ class _Statements(SphinxDirective):
         place = f"{self.env.docname.rpartition('/')[0]}/{statement.id}".lstrip("/")
         if place not in self.env.found_docs:
             return words_of_it
+        return self.page(statement.id, words_of_it)
+
+    def page(self, target: str, words_of_it: nodes.Node) -> nodes.Node:
+        """A link to a page of the site."""
         where = {"refdoc": self.env.docname, "refdomain": "std", "reftype": "doc", "refexplicit": True}
-        found = pending_xref("", reftarget=statement.id, refwarn=True, **where)
+        found = pending_xref("", reftarget=target, refwarn=True, **where)
         found += words_of_it
         return found
 
@@ -319,9 +324,12 @@ class StatementPage(_Statements):
         return found
 
     def _sources(self, item: Statement) -> nodes.paragraph:
-        cited: nodes.Node = nodes.Text(str(item.citation))
+        name, works = str(item.citation), self.config.verify_works
+        cited: nodes.Node = nodes.Text(name)
         if item.citation.url:
-            cited = nodes.reference("", str(item.citation), refuri=item.citation.url, internal=False)
+            cited = nodes.reference("", name, refuri=item.citation.url, internal=False)
+        elif item.citation.work in works:
+            cited = self.page(f"/{works[item.citation.work]}", nodes.inline(name, name))
         users = [other for other in self.registry.statements.values() if item.id in other.uses]
         used = [self.registry[identifier] for identifier in item.uses]
         parts: list[str | nodes.Node] = ["Source: ", cited, "."]

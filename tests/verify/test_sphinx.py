@@ -25,6 +25,7 @@ html_theme = "basic"
 smartquotes = False
 verify_results = {results!r}
 verify_report = "report.html"
+verify_works = {{"finite-N note": "index"}}
 """
 SHOWN = ("theorem-6", "f10", "wendel-1962")
 
@@ -95,6 +96,7 @@ def test_a_page_has_all_parts_of_its_statement(site, identifier):
 def test_pages_link_to_what_is_used_and_to_their_source(site):
     assert "f10.html" in site["theorem-6"].links
     assert "theorem-6.html" in site["f10"].links
+    assert '<a class="reference internal" href="index.html"><span class="doc">finite-N note, F10' in site["f10"].source
     assert "report.html" in {link.partition("#")[0] for link in site["f10"].links}
     source = (site["out"] / "source" / "theorems" / "paper" / "theorem_6.html").read_text(encoding="utf-8")
     assert "source/theorems/paper/theorem_6.html" in site["theorem-6"].links
