@@ -66,6 +66,22 @@ def wheel(sdist, tmp_path_factory):
     return build("wheel", source, tmp_path_factory.mktemp("wheel"))
 
 
+def test_the_sdist_has_what_the_wheel_is_built_from(sdist):
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {*NEEDED, "pyproject.toml", "README.md", "LICENSE"} <= names
+
+
+def test_lower_bounds_are_printed_as_constraints():
+    """The constraints that `.ci/lowest.py` prints: one exact version for everything that is promised to work."""
+    found = subprocess.run([sys.executable, ROOT / ".ci" / "lowest.py"], capture_output=True, text=True, check=True)
+    pinned = dict(line.split("==") for line in found.stdout.splitlines())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for text in (*project["dependencies"], *project["optional-dependencies"]["docs"]):
+        name, _, bound = text.partition(",")[0].partition(">=")
+        assert pinned[name] == bound
+
+
 def test_the_wheel_has_the_theorems_the_templates_and_the_license(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert set(NEEDED) <= names

@@ -87,3 +87,8 @@ def __getattr__(name: str) -> Any:
 
         return getattr(result, name)
     raise AttributeError(f"module 'verify' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What is public, before it is imported too: for completion, and for the API reference."""
+    return __all__
