@@ -519,7 +519,7 @@ def _certificate_files(found: Certificate, out: Path, weights: Path, data: Path)
     import hashlib
 
     from verify.certificate.sheet import shown_name, write_sheet
-    from verify.report.build import replace as write
+    from verify.files import replace as write
     from verify.results import environment
 
     shape = f"d0 = {found.d0} features, d1 = {found.d1} hidden units, slope {found.slope:g}"

@@ -117,7 +117,7 @@ def limited(seconds: float) -> Iterator[None]:
                 faulthandler.cancel_dump_traceback_later()
 
 
-def plain_data(value: Any) -> Any:
+def json_data(value: Any) -> Any:
     """What a module returned as JSON holds it: numbers, text and lists, of no class of its own.
 
     Raises:
@@ -140,7 +140,7 @@ def answered(value: Any, what: str) -> tuple[bool | None, str]:
     answer = value[0]
     if not (answer is None or answer == True or answer == False):  # noqa: E712 - of NumPy and SymPy as well
         raise TypeError(f"{what} answered {_brief(answer)}; expected True, False or None")
-    return None if answer is None else bool(answer), plain_data(value[1])
+    return None if answer is None else bool(answer), json_data(value[1])
 
 
 def _brief(value: Any) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 from verify.assess import CheckReport, ControlReport, ExponentReport, StatementReport, against, failed, merged
 from verify.errors import InputError
 from verify.files import replace
-from verify.foreign import Failed, call, plain_data
+from verify.foreign import Failed, call, json_data
 from verify.mutants import Fate, MutantReport
 from verify.points import PointReport
 from verify.registry import Registry
@@ -195,7 +195,7 @@ def _statement(report: StatementReport, plan: Plan) -> dict[str, Any]:
         assumptions.append(
             {"id": item.id, "text": item.text, "latex": item.typeset(), "on_data": verdict, "reason": reason}
         )
-    shown: dict[str, Any] = plain_data(
+    shown: dict[str, Any] = json_data(
         _outline(report)
         | {
             "claim": _claim(statement.claim),

@@ -253,10 +253,18 @@ class StatementTable(_Statements):
         shown = []
         for item in chosen:
             view = self.view(item)
-            verdict = view["verdict"] if view else {"outcome": "not applicable", "sign": "", "words": "no run"}
+            verdict = (
+                view["verdict"]
+                if view
+                else {"outcome": "not applicable", "evidence": None, "sign": "", "words": "no run"}
+            )
             under = f"{verdict['sign']} {verdict['words']}".strip()
-            shown.append(graph.Node(item.id, label(item), under, verdict["outcome"], item.id, item.uses))
+            shown.append(
+                graph.Node(item.id, label(item), under, verdict["outcome"], verdict["evidence"], item.id, item.uses)
+            )
         drawn = graph.dependency_graph(shown)
+        if drawn is None:
+            return ""
         svg = re.sub(r'href="#([\w-]+)"', rf'href="\1{self.config.html_file_suffix or ".html"}"', drawn["svg"])
         scroll = f'<div class="scroll" tabindex="0" role="group" aria-label="{html.escape(drawn["alt"])}">{svg}</div>'
         return f'<figure class="graph">{scroll}</figure>'

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from verify.backends import Backend, get_backend
 from verify.data import Dataset
-from verify.foreign import answered, call, plain_data
+from verify.foreign import answered, call, json_data
 from verify.pictures import Drawing
 from verify.registry import Registry, discover
 from verify.sampling import Draw, Tally, stream
@@ -143,7 +143,7 @@ def compute_picture(statement: str, index: int) -> tuple[dict[str, Any], float]:
                 f"the picture {picture.id} is a {type(drawing).__name__}; "
                 "expected Curves, Arrangement or Map of verify.pictures"
             )
-        data: dict[str, Any] = plain_data(drawing.to_dict())
+        data: dict[str, Any] = json_data(drawing.to_dict())
         return data
 
     return _timed(compute)
@@ -169,7 +169,7 @@ def plain_tally(tally: Any, sampler: str) -> Tally:
     """
     if not isinstance(tally, dict):
         raise TypeError(f"sampler {sampler} returned a {type(tally).__name__}; expected a dict of counts")
-    plain: Tally = plain_data({str(name): _plain_value(value, f"{sampler}: {name}") for name, value in tally.items()})
+    plain: Tally = json_data({str(name): _plain_value(value, f"{sampler}: {name}") for name, value in tally.items()})
     return plain
 
 

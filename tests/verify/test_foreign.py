@@ -11,7 +11,7 @@ import pytest
 import sympy as sp
 
 from verify.errors import InputError
-from verify.foreign import MOST_RETURNED, Failed, TooLong, answered, blamed_on, call, plain_data, reason
+from verify.foreign import MOST_RETURNED, Failed, TooLong, answered, blamed_on, call, json_data, reason
 
 
 class Silent(Exception):
@@ -88,7 +88,7 @@ class Text(str):
 
 
 def test_what_is_returned_is_of_no_class_of_the_module():
-    found = plain_data({Text("a"): (Text("b"), np.float64(0.1), True, None)})
+    found = json_data({Text("a"): (Text("b"), np.float64(0.1), True, None)})
     assert found == {"a": ["b", 0.1, True, None]}
     assert [type(found["a"][0]), type(found["a"][1])] == [str, float]
 
@@ -100,7 +100,7 @@ def test_what_is_returned_is_of_no_class_of_the_module():
 )
 def test_what_is_no_data_or_too_much_is_refused(value):
     with pytest.raises((TypeError, ValueError)):
-        plain_data(value)
+        json_data(value)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from verify.certificate.result import VERDICTS, Certificate
+from verify.files import replace
 from verify.plain import plain_data
-from verify.report.build import replace
 from verify.report.page import render
 from verify.report.pdf import render_sheet
 from verify.report.words import SIGNS
