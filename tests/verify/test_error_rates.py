@@ -72,8 +72,9 @@ def test_the_plan_of_the_study_is_that_of_a_run():
 def test_e_values_of_runs_at_the_boundary_and_with_a_false_claim():
     """One of 27 e-values of true claims passes 1e8 with probability 3e-7 at most (Markov), whatever ended the samples.
 
-    The quantity of one claim is three times its bound of 0.04. Its sample ends once the interval has left the bound out;
-    the least e-value with which that can be is 33, at 1000 trials. It is averaged over two points, and twenty of the run.
+    The quantity of one claim is three times its bound of 0.04. Its sample ends once the interval has left the bound
+    out; the least e-value with which that can be is 33, at 1000 trials. It is averaged over two points, and twenty of
+    the run.
     """
     plan = study.synthetic_plan(0.2)
     false = next(task for task in plan.tasks if task.sampler == "upper-0" and task.point.real("p") < 0.1)

@@ -194,7 +194,7 @@ def test_where_least_squares_fail_a_linear_program_takes_their_place(monkeypatch
     for _ in range(40):
         rows = rng.standard_normal((5, 3))
         rows /= np.linalg.norm(rows, axis=1)[:, None]
-        point, weights = gordan(rows)
+        _, weights = gordan(rows)
         exists = is_cell(rows.T, np.ones(5))
         feasible += exists
         assert (weights >= 0).all()
