@@ -253,11 +253,8 @@ class StatementTable(_Statements):
         shown = []
         for item in chosen:
             view = self.view(item)
-            verdict = (
-                view["verdict"]
-                if view
-                else {"outcome": "not applicable", "evidence": None, "sign": "", "words": "no run"}
-            )
+            none = {"outcome": "not applicable", "evidence": None, "sign": "", "words": "no run"}
+            verdict: dict[str, Any] = view["verdict"] if view else none
             under = f"{verdict['sign']} {verdict['words']}".strip()
             shown.append(
                 graph.Node(item.id, label(item), under, verdict["outcome"], verdict["evidence"], item.id, item.uses)
