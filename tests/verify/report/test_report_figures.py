@@ -1,11 +1,15 @@
 import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
 from verify.report import figures
 from verify.report.graph import Node, dependency_graph
 from verify.report.palette import DARK, LIGHT, printed
+
+
+TILES = (Path(figures.__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")
 
 
 def _luminance(colour: str) -> float:
@@ -24,6 +28,23 @@ def test_text_colours_can_be_read(palette):
     for name in ("ink", "soft", "link", "holds", "violated", "undecided", "vacuous", "error"):
         assert _contrast(palette[name], palette["paper"]) >= 4.5, name
         assert _contrast(palette[name], palette["wash"]) >= 4.5, name
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK])
+def test_words_on_a_tile_can_be_read_however_strong_its_tint(palette):
+    def mixed(colour: str, share: float) -> str:
+        parts = [
+            round(share * int(palette[colour][at : at + 2], 16) + (1 - share) * int(palette["paper"][at : at + 2], 16))
+            for at in (1, 3, 5)
+        ]
+        return "#" + "".join(f"{part:02x}" for part in parts)
+
+    tints = [(mixed(name, int(share) / 100), name) for name, share in re.findall(r"var\(--(\w+)\) (\d+)%", TILES)]
+    assert len(tints) == 5
+    for tint, name in tints:
+        assert _contrast(palette["ink"], tint) >= 4.5, (name, tint)
+    for name in ("holds", "violated", "error"):  # filled, with the words in the colour of the paper
+        assert _contrast(palette["paper"], palette[name]) >= 4.5, name
 
 
 def test_print_style_has_no_variables_left():
