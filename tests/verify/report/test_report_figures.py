@@ -8,7 +8,6 @@ from verify.report import figures
 from verify.report.graph import Node, dependency_graph
 from verify.report.palette import DARK, LIGHT, printed
 
-
 TILES = (Path(figures.__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")
 
 
