@@ -88,6 +88,16 @@ def resize(browser, width):
     )
 
 
+def eventually(browser, condition, *arguments):
+    """Whether an expression becomes true; events such as that of a new address come when the browser has time."""
+    return browser.execute_async_script(
+        "const done = arguments[arguments.length - 1]; const given = arguments; let looks = 0;"
+        f"(function look() {{ if ({condition}) done(true); else if (++looks > 400) done(false);"
+        " else setTimeout(look, 20); })()",
+        *arguments,
+    )
+
+
 def scheme(browser, name):
     browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": name}]}
@@ -139,19 +149,12 @@ def test_internal_links_lead_somewhere_that_can_be_seen(page):
     assert links
     for target in sorted(set(links)):
         page.execute_script("location.hash = arguments[0]", target)
-        seen = page.execute_async_script(
-            "const done = arguments[1];"
-            "setTimeout(() => done(document.getElementById(arguments[0])?.checkVisibility() ?? false), 20)",
-            target,
-        )
-        assert seen, target
+        assert eventually(page, "document.getElementById(given[0])?.checkVisibility()", target), target
 
 
 def test_nodes_of_the_graph_are_links(page):
     page.execute_script("document.querySelector('.dag a').dispatchEvent(new MouseEvent('click', {bubbles: true}))")
-    assert page.current_url.split("#")[1] == page.execute_script(
-        "return document.querySelector('.dag a').getAttribute('href').slice(1)"
-    )
+    assert eventually(page, "location.hash && location.hash === document.querySelector('.dag a').getAttribute('href')")
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
@@ -279,17 +282,15 @@ def test_powers_of_ten_sort_among_numbers(page):
 def test_the_command_is_copied(page):
     page.execute_cdp_cmd("Browser.grantPermissions", {"permissions": ["clipboardReadWrite"]})
     page.find_element("css selector", "#s-2 button.copy").click()
-    said = page.find_element("css selector", "#s-2 button.copy [aria-live]")
     command = "python -m verify run theorem-6 --seed 7"
-    page.execute_async_script("setTimeout(arguments[0], 100)")
-    assert said.text == "Copied"
+    assert eventually(page, "document.querySelector('#s-2 button.copy [aria-live]').textContent === 'Copied'")
     assert page.execute_async_script("navigator.clipboard.readText().then(arguments[0])") == command
 
 
 def test_a_link_opens_what_is_folded(page):
     assert not page.execute_script("return document.getElementById('s-2-1').open")
     page.find_element("css selector", "#s-2 .checks a").click()
-    assert page.execute_script("return document.getElementById('s-2-1').open")
+    assert eventually(page, "document.getElementById('s-2-1').open")
 
 
 def test_keys_reach_what_the_mouse_does(page):
@@ -308,13 +309,13 @@ def test_only_what_scrolls_is_a_stop_for_the_tab_key(page):
     page.execute_script("document.getElementById('unfold').click()")
     for width in (1280, 320):
         resize(page, width)
-        page.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 100))")
-        stops, scrolled = page.execute_script(
-            "const all = [...document.querySelectorAll('.scroll, .display')];"
-            "return [all.filter(e => e.tabIndex === 0).length, all.filter(e => e.scrollWidth > e.clientWidth).length]"
+        assert eventually(
+            page,
+            "[...document.querySelectorAll('.scroll, .display')]"
+            ".every(each => (each.tabIndex === 0) === (each.scrollWidth > each.clientWidth))",
         )
-        assert stops == scrolled
-    assert scrolled > 5
+    scrolling = "return [...document.querySelectorAll('.scroll, .display')].filter(each => each.tabIndex === 0).length"
+    assert page.execute_script(scrolling) > 5
 
 
 def test_without_a_script_all_can_be_read_and_no_dead_control_is_shown(browser, opened, results):

@@ -184,9 +184,14 @@
     all("table.sortable").forEach(sortable);
     copying();
     folds();
-    stops();
-    addEventListener("resize", stops);
-    document.addEventListener("toggle", stops, true);
-    document.fonts.ready.then(stops);
+    let pending = false; // unfolding everything tells of each part
+    const soon = () => {
+      if (!pending) requestAnimationFrame(() => { pending = false; stops(); });
+      pending = true;
+    };
+    soon();
+    addEventListener("resize", soon);
+    document.addEventListener("toggle", soon, true);
+    document.fonts.ready.then(soon);
   });
 })();
