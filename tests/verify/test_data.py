@@ -151,3 +151,9 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, kind):
     place.mkdir() if kind == "folder" else os.mkfifo(place)
     with pytest.raises(InputError, match="is no file"):
         load(place)
+
+
+@pytest.mark.parametrize("factor", [1e-200, 1e200])
+def test_samples_whose_products_leave_the_range_of_floats_are_refused(factor):
+    with pytest.raises(InputError, match="multiply all by one number"):
+        Dataset.from_arrays(np.array([[1.0, 2.0], [3.0, 1.0]]) * factor, np.array([0, 1]))

@@ -75,6 +75,7 @@ class Kernels:
         clear: whether the rank, and so the projector, was decided beyond doubt, `(K,)`.
         batch: number of regions.
         active: their patterns, `(K, d1, N)`.
+        most: no rank is above it, whatever could not be decided; None where that is not known.
         exact: inputs and slope modulo a prime, where kernels were compared with those modulo it; else None.
     """
 
@@ -85,6 +86,7 @@ class Kernels:
     batch: int
     active: NDArray[np.bool_]
     exact: modular.Reduced | None = None
+    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -125,14 +127,7 @@ def kernels(W: Array, X: Array, slope: float) -> Kernels:
     check_layers(W, X, slope)
     if not math.isfinite(slope):
         raise ValueError(f"got slope {slope}; expected a finite number")
-    compiled = _worth_compiling(W, X)
-    if compiled and X.ndim == 3 and _is_moderate(W) and _is_moderate(X):
-        found = _compiled_kernels(W, X, slope)
-    else:
-        rows, columns = _scaled_rows(W), _scaled(X)
-        if columns is None:
-            return _undecided(W, X)
-        found = (_compiled_kernels if compiled else _array_kernels)(rows, columns, slope)
+    found = replace(_decided(W, X, slope), most=min(X.shape[-1], W.shape[1] * W.shape[2]))
     if any(0 < abs(distance) < SLOPE_CLEAR for distance in _from_special(slope)):
         found = replace(found, clear=found.clear & (found.rank == X.shape[-1]))
     if X.ndim == 2:
@@ -140,6 +135,17 @@ def kernels(W: Array, X: Array, slope: float) -> Kernels:
     exact = Fraction(repr(float(slope)))
     plain = max(abs(exact.numerator), exact.denominator) <= PLAIN_SLOPE
     return found if plain else _compared_each(found, _numpy(X), slope)
+
+
+def _decided(W: Array, X: Array, slope: float) -> Kernels:
+    """In floating point alone, with inputs brought into its range."""
+    compiled = _worth_compiling(W, X)
+    if compiled and X.ndim == 3 and _is_moderate(W) and _is_moderate(X):
+        return _compiled_kernels(W, X, slope)
+    rows, columns = _scaled_rows(W), _scaled(X)
+    if columns is None:
+        return _undecided(W, X)
+    return (_compiled_kernels if compiled else _array_kernels)(rows, columns, slope)
 
 
 def _from_special(slope: float) -> tuple[float, ...]:
@@ -333,8 +339,10 @@ def _in_parts(
 
 def rank_deficient(found: Kernels) -> Event:
     """`rank G < N`."""
-    deficient = found.rank < found.projector.shape[-1]
-    return _event(deficient, found.clear)
+    samples = found.projector.shape[-1]
+    if found.most is not None and found.most < samples:
+        return Event(found.batch, 0)
+    return _event(found.rank < samples, found.clear)
 
 
 def support_above(found: Kernels, epsilon: float) -> Event:

@@ -202,3 +202,14 @@ def test_where_least_squares_fail_a_linear_program_takes_their_place(monkeypatch
         if not exists:
             assert np.linalg.norm(weights @ rows) < 1e-12
     assert 5 < feasible < 35
+
+
+@pytest.mark.parametrize("factor", [1e-320, 1e-160, 1e160, 1e300])
+def test_cells_do_not_depend_on_the_samples_lengths(factor):
+    X = np.array([[1.25, -2.5, 0.5, 1.75], [0.75, 1.5, 2.25, -1.0]])
+    far = X * np.array([factor, 1.0, factor, 1.0])
+    np.testing.assert_array_equal(cells(far), cells(X))
+    patterns, volumes = cell_angles(far)
+    np.testing.assert_array_equal(patterns, cell_angles(X)[0])
+    # Subnormal entries have few digits left.
+    np.testing.assert_allclose(volumes, cell_angles(X)[1], rtol=1e-2 if factor == 1e-320 else 1e-12)

@@ -190,3 +190,13 @@ def test_errors_say_what_is_wrong(X, y, slope, message):
 def test_exact_errors_say_what_is_wrong(X, y, slope, message):
     with pytest.raises(ValueError, match=message):
         memorize_exact(X, y, slope)
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e300])
+def test_samples_out_of_range_are_refused_and_memorized_exactly(factor):
+    X, y = np.array([[1.0, 2.0, -1.0], [1.0, -1.0, 3.0]]) * factor, np.array([1.0, 0.0, 1.0])
+    for build in (memorize, second_difference_network):
+        with pytest.raises(ValueError, match="multiply all samples by one number"):
+            build(X, y * [1, 1, 0], 0.1, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="multiply all samples by one number"):
+        gate_margins(np.ones((1, 2)), X)

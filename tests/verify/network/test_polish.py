@@ -134,3 +134,11 @@ def test_degenerate_data_are_no_exception():
         end = polish(W, z, X, y, slope)
         assert end.loss <= loss(W, z, X, y, slope) * (1 + 1e-12) + 1e-20
         assert end.loss == pytest.approx(loss(end.W, z, X, y, slope), rel=1e-9, abs=1e-20)
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e-160, 1e160, 1e300])
+def test_samples_out_of_range_are_refused(factor):
+    """With inputs whose squares vanish every loss looks flat, and with infinite ones nothing can be compared."""
+    rng = np.random.default_rng(1)
+    with pytest.raises(ValueError, match="multiply all samples by one number"):
+        polish(rng.standard_normal((2, 2)), np.ones(2), factor * rng.standard_normal((2, 3)), np.ones(3), 0.1)

@@ -615,16 +615,17 @@ def test_entries_that_are_no_numbers_are_refused(bad):
         kernels(W, X, bad)
 
 
-def test_a_slope_next_to_a_special_one_is_not_taken_for_it():
-    """Patterns that are dependent at slope −1/2, whatever the inputs, are not so next to it."""
-    W = np.eye(3)[None] - 0.5  # on unit samples each neuron is active at one of them
-    for slope, rank in ((-0.5, 2), (-0.5 + 1e-13, 3)):
-        assert by_decimals(W[0], np.eye(3)[:1] + np.eye(3)[1:2] + np.eye(3)[2:], slope, np.zeros(3))[0] in (rank, 3)
-        found = kernels(W, np.eye(3)[None], slope)
-        assert not found.clear.any() or (found.rank == rank).all()
-    # Nearly equal samples of random sets, at a slope of many digits: each region is compared by itself.
+def test_random_inputs_at_a_slope_of_many_digits_are_compared_one_by_one():
+    """Equal samples have a kernel; nearly equal ones look as if they had."""
     rng = np.random.default_rng(1)
     W, X = rng.standard_normal((12, 1, 2)), np.repeat(rng.standard_normal((12, 2, 1)), 2, axis=2)
     near = X + np.array([0.0, 1e-13]) * np.array([[1.0], [-1.0]])
     assert kernels(W, X, 0.1234567).clear.all()
     assert not kernels(W, near, 0.1234567).clear.any()
+
+
+def test_more_samples_than_rows_have_a_kernel_whatever_the_rank():
+    X = np.array([[1.0, 1.0 + 1e-13, 2.0], [2.0, 2.0, 4.0 + 1e-13]])
+    found = kernels(np.random.default_rng(2).standard_normal((5, 1, 2)), X, 0.1)
+    assert not found.clear.all()
+    assert regions.rank_deficient(found) == Event(5, 0)

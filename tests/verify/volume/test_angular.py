@@ -238,3 +238,34 @@ def test_the_command(tmp_path):
     for arguments in (["--width", "0"], ["--width", "3", "--method", "fast"]):
         with pytest.raises(InputError):
             CliRunner().invoke(cli, ["volumes", str(file), *arguments], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("method", ["exact", "sample", "rare"])
+def test_a_common_factor_changes_nothing_however_large_or_small(method):
+    X, y = [[1, 2], [3, -1], [-2, 1], [0, 3]], [0, 1, 1, 0]
+    budget = None if method == "exact" else 1000
+    plain = verify.volumes(X, y, width=2, slope=0.1, method=method, seed=1, budget=budget)
+    for factor in (1e-300, 1e150, 5e-324, 4e307):
+        found = verify.volumes(np.array(X) * factor, y, width=2, slope=0.1, method=method, seed=1, budget=budget)
+        for event in ("rank", "support", "first_order", "suboptimal", "globalmin"):
+            one, other = getattr(plain, event), getattr(found, event)
+            assert one.log_lower == pytest.approx(other.log_lower, rel=1e-9)
+            assert one.log_upper == pytest.approx(other.log_upper, rel=1e-9)
+
+
+def test_entries_that_no_factor_brings_together_are_refused():
+    with pytest.raises(InputError, match="comparable size"):
+        verify.volumes([[1e300, 1e-300], [1e300, 2e300]], [0, 1], width=2)
+
+
+@pytest.mark.parametrize("method", ["sample", "rare"])
+def test_samples_that_are_nearly_equal_leave_regions_undecided(method):
+    """Equal but for the last digits: whether they count as one decides how far the kernel reaches."""
+    X, y = np.array([[1.0, 2.0], [1.0, 2.0], [-2.0, 1.0]]), [0, 1, 1]
+    equal = verify.volumes(X, y, width=1, slope=0.1, method=method, seed=1, budget=1000)
+    assert equal.rank.lower > 0.9
+    X[1] += [1e-13, -1e-13]
+    near = verify.volumes(X, y, width=1, slope=0.1, method=method, seed=1, budget=1000)
+    assert near.rank.lower > 0.9  # three samples, two features: there is a kernel in any case
+    assert near.support.lower < 0.1
+    assert near.support.upper > 0.9
