@@ -137,6 +137,10 @@ def read_archive(path: str | Path, names: tuple[str, ...], *, only: bool = False
     if not path.is_file():
         raise InputError(f"{path} is no file; expected an .npz archive with arrays {' and '.join(names)}")
     try:
+        if not zipfile.is_zipfile(path):
+            raise InputError(
+                f"{path} cannot be read: it is not an .npz archive; expected one with arrays {' and '.join(names)}"
+            )
         with zipfile.ZipFile(path) as archive:
             members = _members(archive, path)
             missing = [name for name in names if name not in members]
