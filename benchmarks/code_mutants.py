@@ -315,7 +315,9 @@ class Trace:
         known = self.lines.get(file, {})
         hit = {test for line in lines for test in known.get(str(line), ()) if test}
         if not hit and any(str(line) in known for line in lines):  # executed when it is imported
+            own = str(Path("tests") / Path(file).with_name(f"test_{Path(file).name}"))
             hit = {test for tests in known.values() for test in tests if test}
+            hit |= {test for test in self.seconds if test.startswith(f"{own}::")}
         return self.within(hit, most)
 
     def within(self, tests: Iterable[str], most: float) -> list[str]:
