@@ -1,5 +1,6 @@
 """Existence of local minima, against every sign vector in turn with a linear program written here."""
 
+import dataclasses
 import itertools
 from fractions import Fraction
 
@@ -222,6 +223,28 @@ def test_a_rank_in_doubt_decides_nothing(labels):
     found = find_minimum(W, X, labels, 0.1)
     assert (found.contains_minimum, found.witness, found.nodes) == (None, None, 0)
     assert classify(W, X, labels, 0.1, 0.2) == Classification(None, None)
+
+
+@pytest.mark.parametrize(
+    ("clear", "distance", "reaches", "doubtful"),
+    [
+        (True, 0.0, True, False),
+        (True, 1e-9, False, True),
+        (True, 0.1, False, False),
+        (False, 0.0, False, True),
+        (False, 0.1, False, True),
+    ],
+)
+def test_a_target_is_in_the_range_or_clearly_not_or_in_doubt(monkeypatch, clear, distance, reaches, doubtful):
+    """Between the tolerances, or with a rank in doubt, a search that finds nothing must not say that there is none."""
+    region = minima._Region([[1.0, 0.0], [0.0, 1.0]], [[1.0, 2.0], [1.0, 3.0]], [1.0, 0.0], 0.1)
+    region.doubtful = False
+    space = dataclasses.replace(region._solutions(frozenset()), clear=clear, distance=distance)
+    monkeypatch.setattr(region, "_solutions", lambda dropped: space)
+    region.signs = np.ones((3, 2))
+    assert region._reaches(frozenset({0})) is reaches
+    assert region.doubtful is doubtful
+    assert not region._reaches(frozenset({0, 1, 2}))  # nothing is left
 
 
 def test_a_spent_budget_decides_nothing():
