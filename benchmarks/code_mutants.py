@@ -425,12 +425,13 @@ def main() -> None:
 
 SURVIVED = ("survived", "not covered")
 FATES = ("killed", "timed out", "survived")
-LATER = ("killed by new tests", "line gone", "explained", "open")
+LATER = ("killed since", "line gone", "explained", "open")
 INTRODUCTION = """# Code mutants
 
-Small changes to the code, one at a time, at random places of each file; *killed* if a test that executes the changed
-statement fails, *timed out* if they take four times as long and 20 s more, else *survived*. Survivors were
-looked at one by one: *killed by new tests* now, *line gone* as there was no need for it, or *explained* below.
+Small changes to the code, one at a time, at random places of each file; *killed* if one of the tests that execute the
+changed statement fails, *timed out* if they take four times as long and 20 s more, else *survived*. Survivors were
+looked at one by one: *killed since*, by new tests, or by older ones that `--most` had left out as too slow;
+*line gone*, as there was no need for it; *explained* below; or *open*.
 
 {commands}
 
@@ -517,7 +518,7 @@ def _counts(
         if row["fate"] not in SURVIVED:
             continue
         if row["now"] not in SURVIVED:
-            found["killed by new tests"] += 1
+            found["killed since"] += 1
         elif find(_change(row)) is None:
             found["line gone"] += 1
         else:
