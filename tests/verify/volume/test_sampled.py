@@ -91,6 +91,12 @@ def test_searches_are_bounded_and_fixed_beforehand():
         assert found.facts["searched"][name] == min(5000, math.ceil(limit * 1000 / (1 + hits)))
 
 
+@pytest.mark.parametrize(("N", "width", "searches"), [(2, 3, 2000), (7, 10, 2000), (20, 15, 466), (100, 100, 100)])
+def test_large_networks_are_searched_less(N, width, searches):
+    """Of 20 000 regions a tenth up to `N d1 = 70`, then in inverse proportion, a two hundredth at least."""
+    assert sampled._searches(Problem(np.ones((2, N)), np.ones(N), width, 0.1, 0.1), 20_000) == searches
+
+
 def test_the_pilot_counts_regions():
     """As many samples as features and all neurons in play: every rank is full, and every label fitted."""
     first = pilot(problem(3, 4, 2, 0.1), 0)
