@@ -614,6 +614,15 @@ def experiment_command(
     if out is not None:
         write(out / "results.json", record.json().encode("utf-8", "backslashreplace"))
         write(out / "results.md", record.markdown().encode("utf-8", "backslashreplace"))
+        if experiment.drawn is not None:
+            from verify.report.files import drawing_file
+
+            try:
+                drawing = experiment.drawn(tables)
+            except ValueError as error:  # a table that has nothing to draw, such as one of the other profiles
+                tell(f"no picture: {error}")
+            else:
+                write(out / "figure.svg", drawing_file(drawing, identifier).encode())
     click.echo(record.json() if as_json else record.markdown().rstrip())
     return 0
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -15,8 +17,10 @@ from verify.backends import get_backend
 from verify.cli import main
 from verify.datasets import Images
 from verify.errors import InputError
-from verify.experiments import Setup
+from verify.experiments import Setup, Table
 from verify.network.descent import Phase, Recipe
+from verify.statistics.intervals import Interval
+from verify.volume.result import Volume, Volumes
 
 
 def quiet(line):
@@ -201,15 +205,27 @@ def test_figures_at_length_make_their_tables(monkeypatch):
     (ends,) = figure_5_2.STATEMENT.experiment.execute(setup)
     assert ends.rows[0][:2] == (20, 80)
     assert len(said) == 3
+    # The pictures are those of the tables, also after a way through JSON.
+    drawn = figure_5_1.STATEMENT.experiment.drawn(stored(errors, located))
+    assert [series.label for series in drawn.series] == ["one hidden layer, d = 4", "two hidden layers, d = 4"]
+    assert drawn.y_scale == "linear"
+    for series, rows in zip(drawn.series, (errors.rows[:2], errors.rows[2:]), strict=True):
+        assert series.x == tuple(row[3] for row in rows)
+        assert np.exp(series.y) == pytest.approx([row[4] for row in rows])
+        assert np.exp(series.upper) == pytest.approx([row[4] + row[5] for row in rows])
+    drawn = figure_5_2.STATEMENT.experiment.drawn(stored(ends))
+    least, middle, most = (float(part) for part in ends.rows[0][3].split(" · "))
+    (margins, _) = drawn.series
+    assert np.exp([margins.lower[0], margins.y[0], margins.upper[0]]) == pytest.approx([least, middle, most])
 
 
-def test_ends_are_counted_where_they_are_minima_with_errors():
+def test_ends_are_told_apart():
     """One neuron on two samples with label 1 on opposite sides: its minima fit one of them, and err on the other."""
     X, y, z = np.array([[1.0, -1.0], [0.1, 0.1]]), np.ones(2), np.ones(1)
-    ended = training_and_volumes._ends_suboptimal
-    assert ended(np.array([[2.0, 0.0]]), z, X, y, 0.0, 0.1)
-    assert not ended(np.array([[2.0, 0.0]]), z, X, y, 0.0, 0.5)
-    assert not ended(np.array([[2.0, 0.0]]), z, X[:, :1], y[:1], 0.0, 0.1)
+    W, end, ends = np.array([[2.0, 0.0]]), training_and_volumes._end, training_and_volumes.End
+    assert end(W, z, X, y, 0.0, 0.1) is ends.SUBOPTIMAL
+    assert end(W, z, X, y, 0.0, 0.5) is ends.OTHER  # one error of two is few enough, but there is a residual
+    assert end(W, z, X[:, :1], y[:1], 0.0, 0.1) is ends.GLOBAL
 
 
 def test_pairs_are_one_answer_a_run():
@@ -234,10 +250,79 @@ def test_kinds_of_labels(name):
 
 
 def test_labels_and_volumes_at_length(monkeypatch):
-    monkeypatch.setitem(training_and_volumes._PROFILES, "small", ((2,), 5))
-    setup = Setup("small", 0, get_backend("numpy"), None, None, quiet)
-    (table,) = training_and_volumes.STATEMENT.experiment.execute(setup)
+    family = training_and_volumes.Sizes(4, 2, (3,), 1, 40, "exact", 1000)
+    monkeypatch.setitem(training_and_volumes._PROFILES, "small", training_and_volumes.Profile((2,), 5, (family,)))
+    table, each, groups = training_and_volumes.STATEMENT.experiment.execute(setup_for("small", None))
     assert [row[:2] for row in table.rows] == [("random", 2), ("teacher", 2), ("digits", 2)]
+    assert [row[0] for row in each.rows] == [row[0] for row in groups.rows] == ["random", "teacher", "digits"]
+    for row in each.rows:
+        assert sum(row[7:10]) == 40
+    drawn = training_and_volumes.STATEMENT.experiment.drawn(stored(table, each, groups))
+    assert (drawn.x_scale, drawn.y_scale) == ("log", "log")
+    diagonal = drawn.series[-1]
+    assert diagonal.style == "dashed"
+    assert diagonal.x == diagonal.y
+
+
+def stored(*tables):
+    return [Table.from_dict(json.loads(json.dumps(table.to_dict()))) for table in tables]
+
+
+def test_volumes_of_one_data_set_are_those_of_the_suite_and_runs_are_all_counted():
+    """Held against frequencies of 1500 normal starts, each classified by itself: within 5 standard deviations."""
+    point = training_and_volumes._point(3, N=4)
+    ((found,),) = [
+        training_and_volumes.compare("random", point, 1, 30, 3, get_backend("numpy"), method="exact", budget=1000)
+    ]
+    ((X, y),) = training_and_volumes.data_sets("random", point, 1, 3)
+    rng = np.random.default_rng(10)
+    seen = [training_and_volumes.classify(rng.standard_normal((3, 2)), X, y, 0.1, 0.1) for _ in range(1500)]
+    for name in ("suboptimal", "globalmin"):
+        known = getattr(found.volumes, name).estimate
+        share = sum(bool(getattr(one, name)) for one in seen) / 1500
+        assert abs(share - known) <= 5 * math.sqrt(known * (1 - known) / 1500) + 1e-9  # false alarm below 1e-6
+    assert sum(found.ends.values()) == 30
+    assert math.exp(found.volume.estimate) == pytest.approx(
+        found.volumes.suboptimal.estimate / found.volumes.globalmin.estimate
+    )
+
+
+def test_data_sets_have_both_labels_and_do_not_depend_on_the_width():
+    for labels in ("random", "teacher", "digits"):
+        narrow, wide = (
+            training_and_volumes.data_sets(labels, training_and_volumes._point(width, N=4), 20, 0) for width in (2, 9)
+        )
+        assert all((one[0] == other[0]).all() for one, other in zip(narrow, wide, strict=True))
+        assert all(set(y) == {0.0, 1.0} for _, y in narrow)
+
+
+def test_quotients_of_runs_and_volumes_that_are_zero_or_infinite():
+    ends = training_and_volumes.End
+    nothing = Compared(ends, {}, -1.0, -math.inf)
+    assert (nothing.training.lower, nothing.training.upper) == (-math.inf, math.inf)
+    assert nothing.volume.estimate == math.inf
+    some = Compared(ends, {ends.SUBOPTIMAL: 3}, -math.inf, -1.0)
+    assert some.training.estimate == math.inf
+    assert math.isfinite(some.training.lower)
+    assert some.volume.estimate == -math.inf
+    both = Compared(ends, {ends.SUBOPTIMAL: 3, ends.GLOBAL: 12}, -2.0, -1.0)
+    assert both.training.estimate == pytest.approx(math.log(0.25))
+    assert both.volume.estimate == pytest.approx(-1.0)
+    shown = training_and_volumes.scatter([("random", one.volume, one.training) for one in (nothing, both)])
+    assert [len(series.x) for series in shown.series] == [1, 2]
+
+
+def Compared(ends, counts, log_suboptimal, log_globalmin):
+    """One data set with these volumes and ends."""
+    volumes = [Volume(value, value, value) for value in (-1.0, -1.0, -1.0, log_suboptimal, log_globalmin)]
+    point = training_and_volumes._point(3, N=4)
+    return training_and_volumes.Compared("random", 1, point, Volumes(*volumes), Counter(counts))
+
+
+def test_what_was_shown_is_read_back():
+    for log_ends in ((-3.0, -2.0, -1.0), (-math.inf, -math.inf, 1.5), (0.5, math.inf, math.inf)):
+        again = training_and_volumes._read_shown(training_and_volumes._shown(Interval(*log_ends), ".3g"))
+        assert np.exp([again.lower, again.estimate, again.upper]) == pytest.approx(np.exp(log_ends), rel=5e-3)
 
 
 def test_a_network_that_cannot_say_yes_is_reported_so():

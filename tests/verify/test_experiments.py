@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from xml.etree import ElementTree
 
 import pytest
 
@@ -13,6 +14,12 @@ MODULE_TAIL = """
 from dataclasses import replace
 from verify.errors import InputError
 from verify.experiments import Experiment, Table
+from verify.pictures import Curves, Series
+
+def drawn(tables):
+    if tables[0].rows[0][0] == 7:
+        raise ValueError("nothing to draw")
+    return Curves("x", "<y>", (Series("a", (1, 2), (-1.0, -2.0)),))
 
 def go(setup):
     if setup.profile == "full" and setup.data_dir is None:
@@ -20,7 +27,7 @@ def go(setup):
     setup.tell("at work")
     return (Table("Coins", ("seed", "share", "what"), ((setup.seed, 0.123456, None),), ("A note.",)),)
 
-STATEMENT = replace(STATEMENT, experiment=Experiment({"small": "quick", "full": "long"}, go))
+STATEMENT = replace(STATEMENT, experiment=Experiment({"small": "quick", "full": "long"}, go, drawn=drawn))
 """
 
 
@@ -48,6 +55,26 @@ def test_the_command_prints_tables_and_progress(capsys, folder, tmp_path):
     assert (tmp_path / "out" / "results.md").read_text(encoding="utf-8").rstrip() == out.rstrip()
     stored = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
     assert stored["tables"][0]["rows"] == [{"seed": 5, "share": 0.123456, "what": None}]
+
+
+def test_the_picture_of_the_tables_is_a_file_of_its_own(capsys, folder, tmp_path):
+    out = tmp_path / "out"
+    call(capsys, "experiment", "coin", "--path", folder, "--out", out)
+    source = (out / "figure.svg").read_text(encoding="utf-8")
+    root = ElementTree.fromstring(source)
+    assert root.find("{http://www.w3.org/2000/svg}title").text.startswith("Picture “coin”: <y>")
+    assert "var(--" not in source
+    (out / "figure.svg").unlink()
+    code, _, err = call(capsys, "experiment", "coin", "--path", folder, "--out", out, "--seed", 7)
+    assert code == 0
+    assert "no picture: nothing to draw" in err
+    assert not (out / "figure.svg").exists()
+
+
+def test_tables_come_back_from_json():
+    table = Table("T", ("a", "b"), ((1, None), ("x", 0.5)), ("note",))
+    assert Table.from_dict(json.loads(json.dumps(table.to_dict()))) == table
+    assert Table.from_dict(Table("T", ("a",), ()).to_dict()).rows == ()
 
 
 def test_the_command_prints_json(capsys, folder):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,7 +63,9 @@ MAP = Map((0.0, 1.0, 3.0), (0.5, 0.75, 2.5), ((0, 1), (1, 1)), LABELS, "first", 
 
 
 @pytest.mark.parametrize(
-    "picture", [CURVES, PLANE, space(8)[2], MAP, NAMED], ids=["curves", "plane", "space", "map", "named"]
+    "picture",
+    [CURVES, replace(CURVES, x_scale="log", y_scale="linear"), PLANE, space(8)[2], MAP, NAMED],
+    ids=["curves", "scales", "plane", "space", "map", "named"],
 )
 def test_what_goes_through_json_comes_back(picture):
     data = json.loads(json.dumps(picture.to_dict(), allow_nan=False))
@@ -207,3 +210,12 @@ def test_shares_of_polygons_are_the_volumes_of_the_cells(count):
     for signs, volume in zip(patterns.tolist(), volumes, strict=True):
         assert cells[tuple(signs)].share == pytest.approx(volume, abs=1e-9)
     assert sum(arrangement.shares()) == pytest.approx(1)
+
+
+def test_scales_are_named_only_where_they_are_not_the_usual_ones():
+    assert not {"x_scale", "y_scale"} & CURVES.to_dict().keys()
+    other = replace(CURVES, x_scale="log", y_scale="linear").to_dict()
+    assert (other["x_scale"], other["y_scale"]) == ("log", "linear")
+    for name in ("x_scale", "y_scale"):
+        with pytest.raises(ValueError, match=f"got {name} 'square'; expected linear or log"):
+            replace(CURVES, **{name: "square"})

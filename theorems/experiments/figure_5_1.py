@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -19,12 +18,12 @@ from theorems.setting import SAMPLES, paper
 from verify.backends import Backend
 from verify.experiments import Cell, Experiment, Setup, Table
 from verify.network.descent import Phase, Recipe, free_parameters
-from verify.pictures import Curves, Series
+from verify.pictures import Curves, Series, Style
 from verify.relations import Relation
 from verify.sampling import Draw, Tally, count
 from verify.statements import Check, Claim, Control, Kind, Picture, Point, Sampler, Statement, Step, Variable
 from verify.statistics.estimates import Proportion
-from verify.statistics.intervals import clopper_pearson
+from verify.statistics.intervals import clopper_pearson, log
 
 d = sp.Symbol("d", integer=True, positive=True)
 layers = sp.Symbol("L", integer=True, positive=True)
@@ -171,23 +170,38 @@ def transition(spots: Sequence[Spot], level: float) -> tuple[float, float]:
     return lower, upper
 
 
+WORDS = {1: "one hidden layer", 2: "two hidden layers"}
+
+
 def figure() -> Curves:
     """Mean error against parameters a sample, for one and two hidden layers of width 8."""
     ratios = (0.5, 0.7, 1.0, 1.4, 2.0, 3.0)
-    series = []
-    for depth, words in ((1, "one hidden layer"), (2, "two hidden layers")):
+    rows = []
+    for depth, words in WORDS.items():
         spots = scan(8, depth, ratios, 30, RECIPE, seed=0)
-        mean = [_log(spot.mean) for spot in spots]
-        # The mean is within its own band also where the band's lower end would be negative.
-        low = [_log(spot.mean - spot.deviation) for spot in spots]
-        high = [_log(spot.mean + spot.deviation) for spot in spots]
-        style: Any = "line" if depth == 1 else "dashed"
-        series.append(Series(words, tuple(spot.ratio for spot in spots), tuple(mean), tuple(low), tuple(high), style))
-    return Curves("non-redundant parameters / samples", "training error (MCE)", tuple(series))
+        rows += [(words, spot.ratio, spot.mean, spot.deviation) for spot in spots]
+    return curves(rows)
 
 
-def _log(value: float) -> float:
-    return math.log(value) if value > 0 else -math.inf
+def curves(rows: Sequence[tuple[str, float, float, float]]) -> Curves:
+    """Means, and bands of one standard deviation, against parameters a sample: name of the curve, p/N, mean, std."""
+    series = []
+    for name in dict.fromkeys(name for name, *_ in rows):
+        mine = sorted(row[1:] for row in rows if row[0] == name)
+        middle, low, high = (tuple(log(mean + side * deviation) for _, mean, deviation in mine) for side in (0, -1, 1))
+        style: Style = "dashed" if "two" in name else "line"
+        series.append(Series(name, tuple(ratio for ratio, _, _ in mine), middle, low, high, style))
+    return Curves("non-redundant parameters / samples", "training error (MCE)", tuple(series), y_scale="linear")
+
+
+def drawn(tables: Sequence[Table]) -> Curves:
+    """The figure from the table of errors."""
+    rows: list[tuple[str, float, float, float]] = []
+    for row in tables[0].rows:
+        cells = {name: str(cell) for name, cell in zip(tables[0].columns, row, strict=True)}
+        name = f"{WORDS[int(cells['hidden layers'])]}, d = {cells['d']}"
+        rows.append((name, float(cells["p/N"]), float(cells["mean MCE"]), float(cells["std"])))
+    return curves(rows)
 
 
 # --- At length ----------------------------------------------------------------------------------------------
@@ -306,7 +320,7 @@ STATEMENT = Statement(
             "error",
             "Error against parameters a sample",
             "Gaussian inputs, random labels, width 8, ReLU; 400 epochs of Adam. Means of 30 runs, and in the bands one "
-            "standard deviation. A mean of zero cannot be drawn on this axis: there the curve ends.",
+            "standard deviation, cut off at zero.",
             figure,
         ),
     ),
@@ -316,6 +330,7 @@ STATEMENT = Statement(
             "full": "widths 10 and 16, twelve ratios, 1500 epochs; some ten minutes on one core",
         },
         _at_length,
+        drawn=drawn,
     ),
     notes=(
         "A network can tell apart more random samples than it has parameters, so some runs end without an error also "

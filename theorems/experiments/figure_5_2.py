@@ -8,6 +8,7 @@ exact differentiable local minimum is proved to lie near it, in its region, and 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,9 +113,28 @@ def figure() -> Curves:
         rng = np.random.default_rng([0, width])
         ended = gaussian_runs(rng, 30, width, 1, samples(width), schedule(500))
         # An error of exactly zero has no logarithm; it is drawn at the least positive one there could be.
-        x = tuple(math.log10(max(error, 1e-33)) for error in ended.mse.tolist())
+        x = tuple(math.log(max(error, 1e-33)) for error in ended.mse.tolist())
         series.append(Series(f"d = {width}", x, tuple(map(math.log, margins(ended))), style="points"))
-    return Curves("log₁₀ of the final mean squared error", "smallest |w·x|", tuple(series))
+    return Curves("final mean squared error", "smallest |w·x| of the run", tuple(series), x_scale="log")
+
+
+def drawn(tables: Sequence[Table]) -> Curves:
+    """Against the width, from the table: the smallest `|w_i·x_n|` of a run far above its final error."""
+    (table,) = tables
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    series = []
+    for column, words in ((_MARGIN, "smallest |w·x| of a run"), (_ERROR, "final mean squared error of a run")):
+        low, middle, high = zip(*(_read_span(str(row[column])) for row in rows), strict=True)
+        series.append(Series(words, tuple(float(str(row["d"])) for row in rows), middle, low, high, "points"))
+    return Curves("width d, with N = ⌊d²/5⌋", "median, and from the least to the largest of the runs", tuple(series))
+
+
+_ERROR, _MARGIN = "final MSE", "smallest |w·x|"
+
+
+def _read_span(text: str) -> list[float]:
+    """Logs of what `_span` wrote."""
+    return [math.log(float(part)) for part in text.split(" · ")]
 
 
 # --- At length ----------------------------------------------------------------------------------------------
@@ -163,7 +183,7 @@ def _at_length(setup: Setup) -> tuple[Table, ...]:
         )
         setup.tell(f"d = {width}: {proved} of {REPETITIONS} proved to be at a global minimum")
     columns = (
-        "d", "N", "final MSE", "smallest |w·x|", "its sine", "way to the exact minimum", "MCE = 0", "DLM proved",
+        "d", "N", _ERROR, _MARGIN, "its sine", "way to the exact minimum", "MCE = 0", "DLM proved",
         "and global", "95 % interval",
     )  # fmt: skip
     text = (
@@ -239,6 +259,7 @@ STATEMENT = Statement(
             "full": "widths 20 to 40, 1000 + 1000 epochs as in the paper; a few minutes",
         },
         _at_length,
+        drawn=drawn,
     ),
     notes=(
         "Starts of variance 1/d make inputs of order one, and the smallest of N d of them about 1/(N d). The paper "

@@ -181,6 +181,8 @@ def _load_state(path: Path) -> object:
 def _array(tensor: Any, key: str, name: str) -> Array:
     try:
         if hasattr(tensor, "detach"):
+            if tensor.is_complex():  # its imaginary part would be dropped
+                raise TypeError("it is complex; expected real numbers")
             # bfloat16 and half precision are floats that NumPy may not know; double holds them exactly.
             tensor = tensor.detach().cpu().double().numpy()
         return np.asarray(tensor)

@@ -102,7 +102,7 @@ def _printable(view: dict[str, Any]) -> tuple[Any, dict[str, str]]:
             return {"latex": value["latex"], "block": value["block"], "typst": value["typst"]}
         if "svg" in value:
             name = f"figure-{len(images)}.svg"
-            images[name] = _standalone(value["svg"])
+            images[name] = standalone(value["svg"])
             return {**{key: walk(item) for key, item in value.items() if key != "svg"}, "file": name}
         return {key: walk(item) for key, item in value.items()}
 
@@ -113,8 +113,14 @@ def _printable(view: dict[str, Any]) -> tuple[Any, dict[str, str]]:
     return data, images
 
 
-def _standalone(svg: str) -> str:
-    css = printed(FIGURE_STYLE.replace("var(--figure-font)", f"'{_FIGURE_FONT}'"))
+def standalone(svg: str, font: str = f"'{_FIGURE_FONT}'") -> str:
+    """A figure of the report as a file of its own, in the light colours.
+
+    Args:
+        svg: as drawn, for a page that has the style sheet.
+        font: families, as CSS has them.
+    """
+    css = printed(FIGURE_STYLE.replace("var(--figure-font)", font))
     # Links inside an image do not survive in a PDF; the verdict board has them.
     svg = re.sub(r'<a href="[^"]*"', "<g", svg).replace("</a>", "</g>")
     return re.sub(r"^(<svg[^>]*>)", lambda match: f"{match[1]}<style>{css}</style>", svg)

@@ -1,7 +1,9 @@
 """Weights from files, biases, and the command: what people give, and what they get wrong."""
 
 import json
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -182,3 +184,73 @@ def test_a_network_trained_in_pytorch(capsys, tmp_path):
     assert [json.loads(out)[name]["outcome"] for name in ("differentiable", "local_minimum")] == ["holds", "holds"]
     torch.save(model, tmp_path / "whole.pt")
     assert call(capsys, tmp_path / "whole.pt", tmp_path / "d.npz")[0] == 2
+
+
+class Hostile:
+    """Would make a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda torch: b"", "cannot be read as a state dict"),
+        (lambda torch: b"\x80\x04not a pickle", "cannot be read as a state dict"),
+        (lambda torch: {"w": "text"}, "no state dict"),
+        (lambda torch: torch.ones(3), "no state dict"),
+        (lambda torch: {"a": torch.ones(2, 3), "b": torch.ones(2, 2), "c": torch.ones(1, 2)}, "expected one hidden"),
+        (lambda torch: {"a": torch.ones(2, 3), "b": torch.ones(3, 2)}, "expected one hidden"),
+        (lambda torch: {"a": torch.full((2, 2), float("nan")), "b": torch.ones(1, 2)}, "NaN"),
+        (lambda torch: {"a": torch.ones(2, 5), "b": torch.ones(1, 2)}, "5 columns"),
+        (lambda torch: {"a": torch.ones(0, 2), "b": torch.ones(1, 0)}, "at least"),
+        (lambda torch: {"a": torch.ones(2, 2, dtype=torch.complex64), "b": torch.ones(1, 2)}, "real numbers|complex"),
+        (lambda torch: {"a": torch.ones(2, 2).to_sparse(), "b": torch.ones(1, 2)}, "no array of numbers"),
+    ],
+)
+def test_files_of_pytorch_that_cannot_be_used_are_one_line(capsys, files, tmp_path, made, message):
+    torch = pytest.importorskip("torch")
+    content = made(torch)
+    path = tmp_path / "model.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    code, out, err = call(capsys, path, files[1])
+    assert (code, out) == (2, "")
+    assert re.search(message, err)
+    assert err.count("\n") == 1
+
+
+def test_a_file_of_pytorch_that_is_cut_off_or_would_run_something_is_refused(capsys, files, tmp_path):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "model.pt"
+    torch.save({"a": torch.ones(2, 2), "b": torch.ones(1, 2)}, path)
+    path.write_bytes(path.read_bytes()[:-200])
+    assert call(capsys, path, files[1])[0] == 2
+    torch.save({"a": Hostile(tmp_path / "made")}, path)
+    code, _, err = call(capsys, path, files[1])
+    assert code == 2
+    assert "cannot be read as a state dict of tensors alone" in err
+    assert not (tmp_path / "made").exists()
+    assert "there is no file" in call(capsys, tmp_path / "none.pt", files[1])[2]
+
+
+def test_the_example_of_the_page(capsys, tmp_path, monkeypatch):
+    """Trained as docs/certify.md says, the verdicts are those that it shows; other digits may differ by version."""
+    pytest.importorskip("torch")
+    page = (Path(__file__).parents[3] / "docs" / "certify.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(import numpy as np\nimport torch\n[^`]*)```", page)
+    (shown,) = re.findall(r"```text\n(Certificate\(N = 40[^`]*)```", page)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "docs/certify.md", "exec"), {})
+    assert "has biases" in call(capsys, "model.pt", "data.npz", "--slope", "0.01")[2]
+    arguments = ("model.pt", "data.npz", "--slope", "0.01", "--bias", "constant-feature")
+    _, out, _ = call(capsys, *arguments)
+    verdicts = re.findall(r"^  \w+ +\w+ · \w+$", shown, flags=re.M)
+    assert len(verdicts) == 4
+    assert re.findall(r"^  \w+ +\w+ · \w+$", out, flags=re.M) == verdicts

@@ -273,6 +273,47 @@ def test_every_range_has_ticks_on_both_axes(series):
     assert "nan" not in figure.svg
 
 
+def test_a_linear_axis_begins_at_zero_and_shows_it():
+    """Equal steps of the value are equal steps; zero is drawn where a logarithm would leave a gap."""
+    series = Series("a", (0, 1, 2, 3), tuple(math.log(value) if value else -math.inf for value in (4, 2, 0, 1)))
+    figure, root = svg_of(Curves("x", "y", (series,), y_scale="linear"), "T")
+    places = [y for _, y in corners_of(of_class(root, "series")[-1].get("d")[1:])]
+    unit = places[2] - places[3]
+    assert [places[2] - y for y in places] == pytest.approx([4 * unit, 2 * unit, 0, unit], abs=0.3)
+    (baseline,) = [float(e.get("y1")) for e in of_class(root, "axis") if e.get("y1") == e.get("y2")]
+    assert places[2] == pytest.approx(baseline, abs=0.2)
+    assert "on a log scale" not in figure.alt
+
+
+def test_a_logarithmic_axis_across_has_powers_of_ten():
+    series = Series("a", tuple(math.log(10) * e for e in (-6, -3, 0)), (-1.0, -2.0, -3.0))
+    figure, root = svg_of(Curves("x", "y", (series,), x_scale="log"))
+    words = {"".join(e.itertext()) for e in root.iter() if e.tag.endswith("text") and e.get("text-anchor") == "middle"}
+    assert {"10−6", "10−3", "1"} <= words
+    assert "0.368 at 10⁻⁶" in figure.alt
+
+
+def test_points_are_moved_aside_only_where_two_series_share_a_place():
+    def markers(second):
+        one, two = (Series(name, x, (-1.0, -2.0), style="points") for name, x in (("a", (0, 10)), ("b", second)))
+        _, root = svg_of(Curves("x", "y", (one, two)))
+        moved = [e.get("transform") for e in root.iter() if e.get("transform", "").startswith("translate")]
+        return [float(text[10:].split()[0]) for text in moved[2:]]
+
+    assert markers((0, 10)) == pytest.approx([73, 689, 79, 695], abs=0.1)
+    assert markers((0.5, 9.5))[:2] == pytest.approx([76, 692], abs=0.1)
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-300, 1.0, 1e300])
+def test_every_value_can_be_drawn_on_a_linear_axis(value):
+    log = math.log(value) if value else -math.inf
+    series = Series("a", (1, 2), (log, -5.0), (-math.inf, -6.0), (math.inf, -4.0), "points")
+    figure, root = svg_of(Curves("x", "y", (series,), y_scale="linear"))
+    assert len(of_class(root, "axis")) >= 2
+    assert "nan" not in figure.svg
+    assert "inf" not in figure.svg
+
+
 def test_the_words_for_curves_name_every_series():
     figure, _ = svg_of(CURVES, "How fast")
     assert "Picture “How fast”: volume, on a log scale, against width." in figure.alt
