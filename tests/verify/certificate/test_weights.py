@@ -65,6 +65,49 @@ def test_bad_weights_are_one_line_and_exit_code_2(capsys, files, tmp_path, array
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"X": X[:, :1]}, "X has 1 features and W has 2 columns"),
+        ({"X": X[0]}, "X has shape"),
+        ({"X": np.zeros((0, 2)), "y": np.zeros(0)}, "neither empty"),
+        ({"X": np.zeros((3, 0))}, "neither empty"),
+        ({"X": X * np.nan}, "X has NaN or infinite"),
+        ({"X": np.where(X > 1, -np.inf, X)}, "X has NaN or infinite"),
+        ({"X": np.array([[None, 1]] * 3, dtype=object)}, "cannot be read"),
+        ({"X": X + 1j}, "real numbers"),
+        ({"X": X * [[1.0], [0.0], [1.0]]}, "sample 1 is zero"),
+        ({"y": Y[:2]}, "y has shape (2,); expected (3,)"),
+        ({"y": np.column_stack([Y, Y])}, "y has shape"),
+        ({"y": np.array([1.0, np.inf, 0.0])}, "y has NaN or infinite"),
+        ({"y": np.array(["a", None, 1], dtype=object)}, "cannot be read"),
+        ({"y": np.array(["a", "b", "c"])}, "real numbers"),
+    ],
+)
+def test_bad_data_are_one_line_and_exit_code_2(capsys, files, tmp_path, arrays, message):
+    np.savez(tmp_path / "bad.npz", **{"X": X, "y": Y, **arrays})
+    code, out, err = call(capsys, files[0], tmp_path / "bad.npz")
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_dead_neurons_are_counted_and_certified(capsys, files, tmp_path, monkeypatch):
+    """A neuron that is never active is one like others; one without weights is on every boundary."""
+    monkeypatch.setattr("verify.certificate.certify.best_rival", lambda *_: None)
+    np.savez(tmp_path / "positive.npz", X=np.abs(X), y=Y)
+    np.savez(tmp_path / "never.npz", W=[[1.0, 2.0], [-5.0, -5.0]], z=Z)
+    code, out, _ = call(capsys, tmp_path / "never.npz", tmp_path / "positive.npz", "--json")
+    assert (code, json.loads(out)["inactive_neurons"], json.loads(out)["differentiable"]["outcome"]) == (0, 1, "holds")
+    np.savez(tmp_path / "zero.npz", W=np.zeros((2, 2)), z=Z)
+    code, out, _ = call(capsys, tmp_path / "zero.npz", files[1], "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["differentiable"]["outcome"] == "violated"
+    assert found["local_minimum"]["outcome"] == "not applicable"
+    assert (found["zero_inputs"]["count"], found["zero_inputs"]["kept"]) == (6, 0)
+
+
 def test_zero_biases_and_column_vectors_are_taken_as_they_are(capsys, files, tmp_path):
     np.savez(tmp_path / "z.npz", W=W, z=np.array([Z]), b=np.zeros(2), c=0.0)
     assert call(capsys, tmp_path / "z.npz", files[1])[1] == call(capsys, *files)[1]
