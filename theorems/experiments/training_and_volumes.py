@@ -298,7 +298,7 @@ def scatter(found: Sequence[tuple[str, Interval, Interval]]) -> Curves:
     diagonal = (min(places), max(places)) if min(places) < max(places) else (places[0], places[0] + 1.0)
     series.append(Series("as often as volumes say", diagonal, diagonal, style="dashed"))
     return Curves(
-        "V(L_ε)/V(G): volume of the regions with a sub-optimal minimum over that of those with a global one",
+        "V(L_ε)/V(G): volume of regions with a sub-optimal minimum over those with a global one",
         "runs that end at a sub-optimal minimum over runs that end at a global one",
         tuple(series),
         x_scale="log",
