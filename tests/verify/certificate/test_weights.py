@@ -250,9 +250,12 @@ class Hostile:
         (lambda torch: {"a": torch.ones(2, 3), "b": torch.ones(3, 2)}, "expected one hidden"),
         (lambda torch: {"a": torch.full((2, 2), float("nan")), "b": torch.ones(1, 2)}, "NaN"),
         (lambda torch: {"a": torch.ones(2, 5), "b": torch.ones(1, 2)}, "5 columns"),
-        (lambda torch: {"a": torch.ones(0, 2), "b": torch.ones(1, 0)}, "at least"),
-        (lambda torch: {"a": torch.ones(2, 2, dtype=torch.complex64), "b": torch.ones(1, 2)}, "real numbers|complex"),
-        (lambda torch: {"a": torch.ones(2, 2).to_sparse(), "b": torch.ones(1, 2)}, "no array of numbers"),
+        (lambda torch: {"a": torch.ones(0, 2), "b": torch.ones(1, 0)}, "neither empty"),
+        (lambda torch: {"a": torch.ones(2, 2, dtype=torch.complex64), "b": torch.ones(1, 2)}, "it is complex"),
+        (
+            lambda torch: {"a": torch.ones(2, 2).to_sparse(), "b": torch.ones(1, 2)},
+            "no array of numbers|cannot be read",
+        ),
     ],
 )
 def test_files_of_pytorch_that_cannot_be_used_are_one_line(capsys, files, tmp_path, made, message):
