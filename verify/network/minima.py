@@ -124,6 +124,7 @@ class _Solutions:
     basis: FloatArray  # k × d0 × freedom, orthonormal
     base: FloatArray  # k × N, the margins σ_in x_n·u_i of start
     moves: FloatArray  # k × N × freedom, and of the basis
+    rank: int
     clear: bool  # whether the rank was, and the solutions are well enough conditioned
     distance: float  # of the target from the range, as a fraction of the target
 
@@ -224,7 +225,8 @@ class _Region:
         # Rows are divided by ‖x_n‖: range and margins then do not depend on the samples' lengths.
         self.GT = khatri_rao(np.where(cells, 1.0, self.slope), self.unit).T
         clear = self._project(norms)
-        self.clear = clear and self._zeros_are_exact(given)
+        self.reduced = modular.reduced_floats(given, self.slope)
+        self.clear = clear and self._zeros_are_exact()
         self._known: dict[tuple[frozenset[int], bool], _Solutions] = {}
 
     def _check_arguments(self) -> None:
@@ -268,14 +270,15 @@ class _Region:
         self.target = target / norms
         return clear
 
-    def _zeros_are_exact(self, given: FloatArray) -> bool:
+    def _zeros_are_exact(self) -> bool:
         """Whether the rank, and what counts as zero in residual and target, are so modulo a random prime too.
 
         Labels with a fraction are rounded, such as a teacher's outputs: they are met up to rounding, and only the rank
         is compared.
         """
+        if self.rank == len(self.y):
+            return True  # no singular value is near zero, and no residual is left
         whole = bool((self.y == np.rint(self.y)).all())
-        self.reduced = modular.reduced_floats(given, self.slope)
         exact = modular.residual(self.active, self.reduced, self.y)
         return (
             exact is not None
@@ -401,7 +404,9 @@ class _Region:
             left, singular, right = np.linalg.svd(columns)
             rank, clear = _rank(singular)
             clear = clear and (rank == 0 or bool(singular[rank - 1] > CONDITION_CLEAR * singular[0]))
-            clear = clear and rank == self._rank_modulo(self._equations(homogeneous), dropped)
+            # A rank is never below the number of clearly nonzero singular values, and a full one is that.
+            if clear and rank < min(columns.shape):
+                clear = rank == self._rank_modulo(self._equations(homogeneous), dropped)
             start, basis = np.zeros((k, d0)), np.zeros((k, d0, right.shape[0] - rank))
             coordinates = left.T @ target
             start[kept] = (right[:rank].T @ (coordinates[:rank] / singular[:rank])).reshape(-1, d0)
@@ -411,6 +416,7 @@ class _Region:
                 basis,
                 self.signs * (start @ self.unit),
                 self.signs[:, :, None] * (self.unit.T @ basis),
+                rank,
                 clear,
                 float(np.linalg.norm(coordinates[rank:]) / np.linalg.norm(self.target)),
             )
@@ -465,7 +471,8 @@ class _Region:
         for row, place in zip(constraints, chosen, strict=True):
             row[index[place // N]] = self.reduced.high[:, place % N]
         both = np.vstack([self._equations(homogeneous), constraints.reshape(len(chosen), -1)])
-        more = self._rank_modulo(both, dropped) - self._rank_modulo(self._equations(homogeneous), dropped)
+        # The equations' own rank was compared when they were solved.
+        more = self._rank_modulo(both, dropped) - self._solutions(dropped, homogeneous).rank
         return more == rank < len(chosen)
 
     def _equations(self, homogeneous: bool) -> npt.NDArray[np.int64]:
