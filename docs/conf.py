@@ -1,5 +1,9 @@
 """Settings of the documentation's site; `python docs/build.py` makes it."""
 
+from typing import Any
+
+from sphinx.application import Sphinx
+
 import verify
 
 project = "verify"
@@ -40,3 +44,17 @@ html_static_path = []
 html_show_search_summary = False
 html_copy_source = False
 html_show_copyright = False
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("html-page-context", usable_by_keyboard, priority=900)  # after the theme
+
+
+def usable_by_keyboard(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    """Code that is wider than the page can be scrolled, and headings of the side bar have a level."""
+    if "body" in context:
+        context["body"] = context["body"].replace("<pre>", '<pre tabindex="0">')
+    side = "furo_navigation_tree"
+    if side in context:
+        context[side] = context[side].replace('role="heading"', 'role="heading" aria-level="2"')
