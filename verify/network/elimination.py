@@ -42,6 +42,32 @@ def reciprocal(a: int, prime: int, inverse: float) -> int:
 
 
 @compiled
+def rank_modulo(rows: Integers, prime: int) -> int:
+    """Rank of a matrix of residues, which is overwritten."""
+    inverse = 1.0 / prime
+    rank = 0
+    for n in range(rows.shape[1]):
+        place = rank
+        while place < rows.shape[0] and rows[place, n] == 0:
+            place += 1
+        if place == rows.shape[0]:
+            continue
+        for m in range(n, rows.shape[1]):
+            rows[place, m], rows[rank, m] = rows[rank, m], rows[place, m]
+        scale = reciprocal(rows[rank, n], prime, inverse)
+        for other in range(rank + 1, rows.shape[0]):
+            if rows[other, n]:
+                factor = product(rows[other, n], scale, prime, inverse)
+                for m in range(n, rows.shape[1]):
+                    entry = rows[other, m] - product(factor, rows[rank, m], prime, inverse)
+                    rows[other, m] = entry if entry >= 0 else entry + prime
+        rank += 1
+        if rank == rows.shape[0]:
+            break
+    return rank
+
+
+@compiled
 def kernels_modulo(
     active: BoolArray, low: Integers, high: Integers, labels: Integers, prime: int, ranks: Integers, support: BoolArray,
     cancels: BoolArray,

@@ -141,8 +141,10 @@ def reduce(integers: list[list[int]], rho: Fraction, prime: int) -> Reduced:
 
 
 def rank(residues: Residues, prime: int) -> int:
-    """Rank of a matrix of residues."""
-    return int(nmod_mat(*residues.shape, residues.ravel().tolist(), prime).rank()) if residues.size else 0
+    """Rank of a matrix of residues modulo a prime below 2^50."""
+    from verify.network.elimination import rank_modulo
+
+    return int(rank_modulo(np.array(residues, order="C"), prime))
 
 
 def reduced_floats(X: npt.NDArray[np.float64], slope: float) -> Reduced:

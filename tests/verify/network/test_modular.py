@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from flint import nmod_mat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -74,6 +75,19 @@ def test_products_and_inverses_against_integers(a, b, number):
     assert product(a, b, prime, 1 / prime) == a * b % prime
     if a:
         assert reciprocal(a, prime, 1 / prime) == pow(a, -1, prime)
+
+
+@given(st.integers(0, 2**32))
+def test_ranks_against_another_elimination(seed):
+    rng = np.random.default_rng(seed)
+    prime, (rows, inner, columns) = modular.random_prime(rng, modular.FAST_PRIME), rng.integers(1, 7, 3)
+    left, right = rng.integers(0, prime, (rows, inner)).tolist(), rng.integers(0, prime, (inner, columns)).tolist()
+    products = (sum(a * row[n] for a, row in zip(line, right, strict=True)) for line in left for n in range(columns))
+    entries = [entry % prime for entry in products]
+    expected = nmod_mat(int(rows), int(columns), entries, prime).rank()
+    entries = np.array(entries, dtype=np.int64).reshape(rows, columns)
+    assert modular.rank(entries, prime) == expected
+    assert modular.rank(np.zeros((0, 3), dtype=np.int64), prime) == 0
 
 
 def test_extreme_factors_of_the_largest_prime():
