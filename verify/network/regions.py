@@ -108,13 +108,16 @@ def errors_above(epsilon: float, samples: int) -> int:
 def kernels(W: Array, X: Array, slope: float) -> Kernels:
     """Kernels of `A ∘ X` for a batch of first layers.
 
+    A region with a pre-activation within rounding of zero is not clear. Large batches, which go through the compiled
+    kernel, are not looked at for that: their first layers are taken for random (`docs/numerics.md`).
+
     Args:
         W: `(B, d1, d0)`.
         X: `(B, d0, N)`, or `(d0, N)` for one data set under all of them.
         slope: slope ρ on the negative side, other than 1.
 
     Raises:
-        ValueError: if the shapes do not fit.
+        ValueError: if the shapes do not fit, the slope is 1, or an entry is no finite number.
     """
     if W.ndim != 3 or X.ndim not in (2, 3):
         raise ValueError(
