@@ -407,7 +407,9 @@ def main() -> None:
         copy = Copy(Path(folder))
         trace = measure(copy, options.trace)
         if options.again:
-            open_ones = [row for row in read(options.log) if row["now"] in SURVIVED and _change(row) not in explained()]
+            reasons = explained()
+            open_ones = [row for row in read(options.log) if row["now"] in SURVIVED]
+            open_ones = [row for row in open_ones if reasons.get(_change(row), OPEN)["kind"] == "open"]
             chosen = [row for row in open_ones if not options.files or row["file"] in options.files]
             found = [find(_change(row)) for row in chosen]
             mutants = [one for one in found if one is not None]
@@ -425,6 +427,7 @@ def main() -> None:
 
 SURVIVED = ("survived", "not covered")
 FATES = ("killed", "timed out", "survived")
+OPEN = {"kind": "open", "reason": "no test notices it"}
 LATER = ("killed since", "line gone", "explained", "open")
 INTRODUCTION = """# Code mutants
 
@@ -440,7 +443,8 @@ looked at one by one: *killed since*, by new tests, or by older ones that `--mos
 FRESH = """
 ## A fresh sample
 
-Drawn with another seed after the tests were written, and looked at only to tell which survivors change nothing.
+Drawn with another seed after the tests were written. *Killed since*: by tests that were there then, given more time. A
+mutant for which one more test was written counts as *open* here.
 
 {commands}
 """
@@ -460,7 +464,10 @@ def table(options: argparse.Namespace) -> str:
         whole = sum(fresh.values(), Counter[str]())
         some = whole["mutants"] - whole["explained"]
         seen = binomtest(whole["open"], some).proportion_ci()
-        parts += [FRESH.format(commands=_commands(options.fresh)), *_rows(fresh, (*FATES, "explained", "open"))]
+        parts += [
+            FRESH.format(commands=_commands(options.fresh)),
+            *_rows(fresh, (*FATES, "killed since", "explained", "open")),
+        ]
         parts += [
             f"\nOf the {some} that are not explained, {whole['open']} survived: a share of {whole['open'] / some:.3f} "
             f"(95 % interval {seen.low:.3f} to {seen.high:.3f})."
@@ -469,7 +476,7 @@ def table(options: argparse.Namespace) -> str:
     for file in dict.fromkeys(row["file"] for row in left):
         parts += [f"\n### {file}\n"]
         for change in dict.fromkeys((row["before"], row["after"]) for row in left if row["file"] == file):
-            entry = reasons.get((file, *change), {"kind": "open", "reason": "no test notices it"})
+            entry = reasons.get((file, *change), OPEN)
             parts += ["- `{}` → `{}`: *{}*; {}".format(*change, entry["kind"], entry["reason"])]
     return "\n".join(parts) + "\n"
 
@@ -522,7 +529,7 @@ def _counts(
         elif find(_change(row)) is None:
             found["line gone"] += 1
         else:
-            found["explained" if _change(row) in reasons else "open"] += 1
+            found["open" if reasons.get(_change(row), OPEN)["kind"] == "open" else "explained"] += 1
             left.append(row)
     return counted, left
 
