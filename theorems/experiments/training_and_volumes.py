@@ -312,7 +312,7 @@ def against_volumes() -> Curves:
         one
         for labels in _KINDS
         for width in (3, 6)
-        for one in compare(labels, _point(width, N=4), 3, 200, 0, numpy, method="exact", budget=1000)
+        for one in compare(labels, _point(width, N=4), 3, 100, 0, numpy, method="exact", budget=1000)
     ]
     return scatter([(one.labels, one.volume, one.training) for one in found])
 
@@ -508,7 +508,7 @@ STATEMENT = Statement(
             "volumes",
             "Training against volumes, one data set at a time",
             "Four samples in the plane, ρ = 0.1, ε = 0.1; three data sets of each kind of labels at widths 3 and 6. "
-            "Across is a quotient of exact volumes, upwards that of 200 runs with its 95 % interval. On the dashed "
+            "Across is a quotient of exact volumes, upwards that of 100 runs with its 95 % interval. On the dashed "
             "line training would end at sub-optimal minima as often, for each global one, as volumes say.",
             against_volumes,
         ),
