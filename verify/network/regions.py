@@ -213,7 +213,8 @@ def _compared(found: Kernels, exact: modular.Reduced) -> Kernels:
     """Those with a kernel are clear only where rank and support are those modulo a prime."""
     clear = found.clear.copy()
     open_ = np.flatnonzero(clear & (found.rank < found.projector.shape[-1]))
-    clear[open_] = _agrees(found, open_, modular.kernels(found.active[open_], exact))
+    if open_.size:
+        clear[open_] = _agrees(found, open_, modular.kernels(found.active[open_], exact))
     return replace(found, clear=clear, exact=exact)
 
 
