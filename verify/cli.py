@@ -99,7 +99,27 @@ def _say(text: str, *, err: bool = False) -> None:
     click.echo(plain(text), err=err)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Command(click.Command):
+    r"""A command whose help keeps the lines after `\b` also where the docstring is raw, which Click does not."""
+
+    def __init__(self, name: str | None, *, help: str | None = None, **options: Any) -> None:
+        super().__init__(name, help=_keeping_lines(help), **options)
+
+
+class _Group(click.Group):
+    """The commands, and their help."""
+
+    command_class = _Command
+
+    def __init__(self, name: str | None, *, help: str | None = None, **options: Any) -> None:
+        super().__init__(name, help=_keeping_lines(help), **options)
+
+
+def _keeping_lines(text: str | None) -> str | None:
+    return text.replace("\\b\n", "\b\n") if text else None
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="verify", prog_name="verify")
 def cli() -> None:
     r"""Check every bound of a paper: SymPy statements held against Monte Carlo volumes.
@@ -664,7 +684,7 @@ def report_command(folder: Path) -> int:
     r"""Write report.html and report.pdf anew from the results.json in RUN.
 
     \b
-    Example:
+    Examples:
       python -m verify report reports/2026-11-21T120000
     """
     from verify import results
@@ -700,7 +720,7 @@ def compare_command(
     Worse are: newly violated or crashed; no longer holding; a control no longer rejected; a trend that turned against
     its claim; what held and is gone. Exit codes: 0 nothing is worse; 1 something is; 2 a run cannot be read.
 
-    
+    \b
     Examples:
       python -m verify compare reports/monday reports/tuesday
       python -m verify compare reference/results.json out --json

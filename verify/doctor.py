@@ -42,7 +42,8 @@ def examine() -> list[Fact]:
         *_blas(),
         _compiled(),
         _gpu(facts["packages"]["cupy"]),
-        _cluster(),
+        _extra("cluster", "distributed", "Dask", "to spread runs over machines"),
+        _extra("data", "pooch", "Pooch", "to fetch image sets, and to read folders of images"),
     ]
 
 
@@ -85,10 +86,9 @@ def _gpu(cupy: str | None) -> Fact:
     return Fact("gpu", f"available, CuPy {cupy}")
 
 
-def _cluster() -> Fact:
+def _extra(extra: str, package: str, name: str, purpose: str) -> Fact:
     try:
-        return Fact("cluster", f"Dask {version('distributed')}")
+        return Fact(extra, f"{name} {version(package)}")
     except PackageNotFoundError:
-        name = Path(sys.executable).name
-        remedy = f"to spread runs over machines: {name} -m pip install 'verify[cluster]'"
-        return Fact("cluster", "none: the package distributed is not installed", remedy)
+        remedy = f"{purpose}: {Path(sys.executable).name} -m pip install 'verify[{extra}]'"
+        return Fact(extra, f"none: the package {package} is not installed", remedy)

@@ -307,6 +307,10 @@ def test_every_command_has_help_with_an_example(capsys, name):
     assert code == 0
     assert f"python -m verify {name} " in out.partition("Usage:")[2].partition("\n")[2] or name == "merge"
     assert len(cli.commands[name].help.splitlines()[0]) < 130
+    assert "\\b" not in out
+    shown = out.partition("Examples:\n")[2].partition("\n\n")[0].splitlines()
+    assert all(line.startswith(("    python -m verify ", "    eval ")) for line in shown)
+    assert shown or name == "merge"
 
 
 def test_a_shell_completes_commands_options_and_ids():
