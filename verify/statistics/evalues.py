@@ -42,8 +42,7 @@ from verify.verdicts import Evidence
 
 INNER_MISS = 1e-3
 """Probability with which a count for one `X` may lie beyond the threshold that stands for its volume. It is fixed, and
-not
-shared out over the `X` as in intervals: what one `X` counts as must not depend on how many there will be."""
+not shared out over the `X` as in intervals: what one `X` counts as must not depend on how many there will be."""
 
 
 def log_e_value(estimate: Estimate, relation: Relation, log_bound: float) -> float | None:
