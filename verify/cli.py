@@ -267,7 +267,8 @@ def _new_folder() -> Path:
 def _summary(results: dict[str, Any], files: Sequence[Path]) -> dict[str, Any]:
     """What `_board` shows, as JSON-ready data; results.json has the rest."""
     statements = [
-        {"id": row["id"], "verdict": row["verdict"], "controls": _rejected(row)} for row in results["statements"]
+        {"id": row["id"], "verdict": row["verdict"], "controls": _rejected(row), "failures": _failures(row)}
+        for row in results["statements"]
     ]
     return {
         "summary": results["summary"],
@@ -285,6 +286,20 @@ def _rejected(statement: dict[str, Any]) -> dict[str, int]:
     controls = [control for check in statement["checks"] for control in check["controls"]]
     looked = [control for control in controls if control["looked_at"]]
     return {"looked_at": len(looked), "rejected": sum(control["rejected"] for control in looked)}
+
+
+def _failures(statement: dict[str, Any]) -> list[str]:
+    """What crashed without being part of the statement's verdict, and why: it makes the exit code 3 all the same."""
+    found = [
+        (f"control {control['name']}", control["verdict"])
+        for check in statement["checks"]
+        for control in check["controls"]
+    ]
+    found += [(f"finding {finding['id']}", finding["verdict"]) for finding in statement["findings"]]
+    crashed = [f"{what}: {verdict['text']}" for what, verdict in found if verdict["outcome"] == "error"]
+    return crashed + [
+        f"picture {picture['id']}: {picture['error']}" for picture in statement["pictures"] if picture["error"]
+    ]
 
 
 def _part(drawn: Drawn, quiet: bool) -> int:
@@ -884,6 +899,8 @@ def _board(results: dict[str, Any], files: Sequence[Path]) -> None:
         click.echo(f"{head}  {tail}")
         if verdict["outcome"] in ("violated", "error"):
             _say(f"    {verdict['text']}")
+        for failure in _failures(row):
+            _say(f"    ! {failure}")
     _calibration(results)
     for broken in results["broken_modules"]:
         _say(f"! {broken['module']} cannot be used: {broken['reason']}")

@@ -135,7 +135,7 @@ def numbers(folder):
 
 
 def arguments(folder, out, *more):
-    return ["run", "coin", "--path", folder, "--out", str(out), "--workers", "1", "--no-report", "--quiet", *more]
+    return ["run", "bad-coin", "--path", folder, "--out", str(out), "--workers", "1", "--no-report", "--quiet", *more]
 
 
 def call(*given):
@@ -511,3 +511,20 @@ def test_memory_that_is_not_there_is_one_line(monkeypatch, capsys, error):
     monkeypatch.setattr("verify.listing.listing", large)
     assert call("list") == 3
     assert "not enough memory" in capsys.readouterr().err
+
+
+def test_parts_that_fail_are_named_on_the_screen(toy, tmp_path, capsys):
+    """A finding, a control and a picture leave the verdict as it is, and make the exit code 3."""
+    folder = changed(
+        toy,
+        "findings=(Finding('odd-number', 'F', lambda: 1 / 0),), pictures=(Picture('curve', 'X', 'X.', lambda: 7),), "
+        "checks=check(controls=(STATEMENT.checks[0].controls[0], "
+        "*control(name='no-reader', read=lambda tally, point: 1 / 0)))",
+    )
+    with pytest.raises(SystemExit) as stop:
+        main(["run", "bad-coin", "--path", folder, "--workers", "1", "--no-report", "--out", str(tmp_path / "out")])
+    said = capsys.readouterr().out
+    assert stop.value.code == 3
+    assert "! finding odd-number: ZeroDivisionError" in said
+    assert "! control no-reader: " in said
+    assert "! picture curve: " in said
