@@ -135,7 +135,7 @@ def numbers(folder):
 
 
 def arguments(folder, out, *more):
-    return ["run", "bad-coin", "--path", folder, "--out", str(out), "--workers", "1", "--no-report", "--quiet", *more]
+    return ["run", "coin", "--path", folder, "--out", str(out), "--workers", "1", "--no-report", "--quiet", *more]
 
 
 def call(*given):
