@@ -31,7 +31,7 @@ GUIDES = (
     "clusters",
     "ci",
 )
-REASONS = ("soundness", "inside", "results-schema", "math/paper", "math/finite-n")
+REASONS = ("soundness", "numerics", "inside", "results-schema", "math/paper", "math/finite-n")
 SINGLE = (
     "verify",
     "verify.statements",
