@@ -82,6 +82,8 @@ def review(
     Raises:
         InputError: if there is no such file, or it is no Python file.
     """
+    if not file.exists():
+        raise InputError(f"there is no file {file}; give the module of a statement, for example statements/my_lemma.py")
     if not file.is_file() or file.suffix != ".py":
         raise InputError(f"{file} is not a Python file; give the module of a statement, for example my_lemma.py")
     loaded = _load(file)

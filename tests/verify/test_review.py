@@ -153,6 +153,6 @@ def test_the_command_exits_with_0_1_and_2(capsys, toy, tmp_path):
     assert [gap["where"] for gap in json.loads(out) if not gap["remark"]] == ["step 1"]
     code, out, err = call(tmp_path / "nowhere.py")
     assert (code, out) == (2, "")
-    assert "is not a Python file" in err
+    assert "there is no file" in err
     with pytest.raises(InputError, match="is not a Python file"):
         review(tmp_path)
